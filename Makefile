@@ -1,0 +1,41 @@
+# `make backtest` and `make test` need Python >= 3.11, git and make; they set up .venv by themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := .uv/bin/uv
+READY := .venv/ready
+RUN ?= backtests/quickstart.toml
+
+.PHONY: backtest test lint format bench record clean
+
+backtest: $(READY)
+	$(BIN)/agent-fund backtest $(RUN)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.engine
+
+# Asks the local model again and writes the quickstart's cassette anew (about ten minutes).
+record: $(READY)
+	$(UV) sync --frozen --extra local-llm
+	$(BIN)/python backtests/record_cassette.py $(RUN)
+
+# uv reads the lock file; it is installed into a folder of its own inside .venv.
+$(READY): pyproject.toml uv.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(UV) || ($(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.9")
+	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --frozen --python $(BIN)/python
+	touch $@
+
+clean:
+	rm -rf .venv .uv runs

@@ -1,0 +1,149 @@
+"""What can be held and where: Asset, Chain, Venue, Instrument; all scales and steps are exact.
+
+Quantities are integers in the base asset's units, prices integers of 10**-price_scale of the
+quote asset. The quote asset's scale holds both, so a notional is an exact integer too.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.money import Exact, from_units, require_int, to_units
+
+MAX_SCALE = 36
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Something that can be owned; ``scale`` decimals, so one base unit is 10**-scale."""
+
+    symbol: str
+    scale: int
+
+    def __post_init__(self) -> None:
+        require_name(self.symbol, "asset symbol")
+        require_int(self.scale, f"scale of {self.symbol}", minimum=0)
+        if self.scale > MAX_SCALE:
+            raise DomainError(f"scale of {self.symbol}", self.scale, f"write at most {MAX_SCALE}")
+
+    def amount(self, units: int) -> Decimal:
+        """``units`` base units as a Decimal of the asset."""
+        return from_units(units, self.scale)
+
+    def units(self, amount: Exact, subject: str | None = None) -> int:
+        """``amount`` of the asset as base units, exactly or refused."""
+        return to_units(amount, self.scale, subject or f"amount of {self.symbol}")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A blockchain by its CAIP-2 identifier, e.g. ``eip155:1``."""
+
+    caip2: str
+
+    def __post_init__(self) -> None:
+        namespace, colon, reference = self.caip2.partition(":")
+        if not (namespace and colon and reference):
+            raise DomainError("chain", self.caip2, "write a CAIP-2 identifier such as eip155:1")
+
+
+@dataclass(frozen=True)
+class Venue:
+    """A place that trades and holds assets; ``chain`` is None for an exchange off chain."""
+
+    name: str
+    chain: Chain | None = None
+
+    def __post_init__(self) -> None:
+        require_name(self.name, "venue name")
+
+
+class Kind(enum.Enum):
+    """What holding the instrument means. Only spot can be traded so far."""
+
+    SPOT = "spot"
+    PERPETUAL = "perpetual"
+    OPTION = "option"
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """One tradable line at one venue.
+
+    Attributes:
+        symbol: the name that run files, proposals and records use.
+        base, quote: the asset held and the asset it is priced in.
+        price_scale: decimals of a price.
+        lot: smallest step of a quantity, in base units of ``base``.
+        tick: smallest step of a price, in units of 10**-price_scale.
+    """
+
+    symbol: str
+    base: Asset
+    quote: Asset
+    venue: Venue
+    price_scale: int
+    lot: int = 1
+    tick: int = 1
+    kind: Kind = Kind.SPOT
+
+    def __post_init__(self) -> None:
+        require_name(self.symbol, "instrument symbol")
+        require_int(self.price_scale, f"price scale of {self.symbol}", minimum=0)
+        require_int(self.lot, f"lot of {self.symbol}", minimum=1)
+        require_int(self.tick, f"tick of {self.symbol}", minimum=1)
+        if self.quote.scale < self.base.scale + self.price_scale:
+            raise DomainError(
+                f"scale of {self.quote.symbol}",
+                self.quote.scale,
+                f"{self.symbol} needs at least {self.base.scale + self.price_scale}, "
+                "the base asset's scale plus the price scale, so that a notional is exact",
+            )
+
+    @cached_property
+    def multiplier(self) -> int:
+        """Quote base units worth one base unit at a price of one price unit."""
+        return int(10 ** (self.quote.scale - self.base.scale - self.price_scale))
+
+    def notional(self, quantity: int, price: int) -> int:
+        """``quantity`` × ``price`` in base units of the quote asset, exactly; keeps the sign."""
+        return quantity * price * self.multiplier
+
+    def price(self, value: Exact) -> int:
+        """``value`` (quote asset for one base asset) as price units, on the tick, or refused."""
+        units = to_units(value, self.price_scale, f"price of {self.symbol}")
+        return self.require_price(units, f"price of {self.symbol}")
+
+    def quantity(self, value: Exact) -> int:
+        """``value`` (of the base asset) as base units, in whole lots and not negative."""
+        units = to_units(value, self.base.scale, f"quantity of {self.symbol}")
+        return self.require_quantity(units, f"quantity of {self.symbol}")
+
+    def require_price(self, units: int, subject: str) -> int:
+        """``units`` if it is a positive price on the tick."""
+        require_int(units, subject, minimum=1)
+        if units % self.tick:
+            raise DomainError(subject, units, f"prices of {self.symbol} step by {self.tick}")
+        return units
+
+    def require_quantity(self, units: int, subject: str) -> int:
+        """``units`` if it is a non-negative whole number of lots."""
+        require_int(units, subject, minimum=0)
+        if units % self.lot:
+            raise DomainError(subject, units, f"quantities of {self.symbol} step by {self.lot}")
+        return units
+
+    def price_decimal(self, units: int) -> Decimal:
+        """A price in units as the Decimal that people read."""
+        return from_units(units, self.price_scale)
+
+
+def require_name(text: object, subject: str) -> str:
+    """``text`` if it is a printable, non-empty name without spaces."""
+    if not isinstance(text, str) or not text or not text.isprintable() or " " in text:
+        raise DomainError(subject, text, "write a short printable name without spaces")
+    return text
