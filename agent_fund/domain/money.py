@@ -65,7 +65,7 @@ def to_units(value: Exact, scale: int, subject: str) -> int:
     Raises:
         DomainError: if ``value`` is not exact or has more decimals than ``scale``.
     """
-    units = Fraction(decimal(value, subject)) * 10**scale
+    units = Fraction(decimal(value, subject)) * int(10**scale)
     if units.denominator != 1:
         raise DomainError(subject, str(value), f"write at most {scale} decimals")
     return units.numerator

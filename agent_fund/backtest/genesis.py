@@ -1,0 +1,82 @@
+"""The first record of a log: everything that determines the run, so that its digest names it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from agent_fund.audit.canonical import JSON, encode
+from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.provenance import (
+    REPLAY_SECRET,
+    code_digest,
+    file_digest,
+    lock_digest,
+)
+from agent_fund.guard.kernel.codec import dumps
+
+VERSION = 1
+
+
+def genesis(parts: Parts, *, guarded: bool) -> tuple[dict[str, JSON], dict[str, bytes]]:
+    """The genesis record, and the blobs that it names by digest."""
+    runfile, workspace = parts.runfile, parts.workspace
+    mandate = dumps(parts.mandate.to_json())
+    config = dumps(jsonable(runfile.model_dump(by_alias=True)))
+    blobs = {hashlib.sha256(body).hexdigest(): body for body in (mandate, config)}
+    cassette = parts.cassette()
+    model: dict[str, JSON] = {}
+    if cassette is not None and runfile.strategy.model is not None:
+        header = cassette.header
+        model = {
+            "name": header.model,
+            "weights": header.weights_sha256 or "",
+            "server": header.server,
+            "recorded": header.recorded,
+            "cassette": cassette.digest,
+        }
+    record: dict[str, JSON] = {
+        "kind": "genesis",
+        "v": VERSION,
+        "fund": runfile.name,
+        "guarded": guarded,
+        "config": hashlib.sha256(config).hexdigest(),
+        "mandate": hashlib.sha256(mandate).hexdigest(),
+        "currency": {"symbol": parts.currency.symbol, "scale": parts.currency.scale},
+        "cash": str(parts.cash),
+        "instruments": [
+            {
+                "symbol": i.symbol,
+                "asset_scale": i.base.scale,
+                "price_scale": i.price_scale,
+                "lot": str(i.lot),
+                "tick": str(i.tick),
+                "venue": i.venue.name,
+                "kind": i.kind.value,
+            }
+            for i in parts.instruments
+        ],
+        "data": {"before": parts.before.digest, "test": parts.test.digest},
+        "strategy": file_digest(workspace / runfile.strategy.file),
+        "model": model,
+        "code": code_digest(),
+        "lock": lock_digest(workspace),
+        "secret": {"public": True, "hex": REPLAY_SECRET.hex()},
+    }
+    return record, blobs
+
+
+def run_digest(record: dict[str, JSON]) -> str:
+    """SHA-256 of the genesis record, in hex: the run's name."""
+    return hashlib.sha256(encode(record)).hexdigest()
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON values: exact numbers and dates as text, mappings with text keys."""
+    if isinstance(value, dict):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(v) for v in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)

@@ -1,0 +1,147 @@
+"""The book's history: one row a bar, exact decimals, as Parquet and as a frame for metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from agent_fund.audit.atomic import replace_file
+from agent_fund.backtest.assemble import Parts
+from agent_fund.domain.money import from_units
+from agent_fund.fund.fund import Tick
+from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.machine import Bounds, Mode
+
+NAME = "history.parquet"
+
+
+@dataclass(frozen=True)
+class Cap:
+    """The largest exposure that the mandate admits, as a share of NAV.
+
+    Attributes:
+        now: at this NAV and mark. ``peak``: at no drawdown.
+    """
+
+    now: float
+    peak: float
+
+
+def cap_of(limit: float, bounds: Bounds, gross: int, nav: int, mark: int) -> Cap:
+    """The cap in the direction of a book of ``gross`` exposure with proved ``bounds``.
+
+    With loss l, gain g and costs c a unit of exposure, Safe solves to
+    ``min(limit / (l + c + (1 - limit) g), (1 - (1 - limit) mark / nav) / (l + c))``.
+    """
+    loss = bounds.loss / SCALE / gross
+    gain = bounds.gain / SCALE / gross
+    cost = bounds.costs / gross
+    peak = limit / (loss + cost + (1 - limit) * gain)
+    room = (1 - (1 - limit) * mark / nav) / (loss + cost)
+    return Cap(max(0.0, min(peak, room)), peak)
+
+
+def gross_of(parts: Parts, tick: Tick) -> int:
+    """Sum of absolute positions at the bar's close, in base units of the currency."""
+    return sum(
+        abs(i.notional(q, p))
+        for i, q, p in zip(parts.instruments, tick.positions, tick.closes, strict=True)
+    )
+
+
+def frame_of(
+    parts: Parts, ticks: Sequence[Tick], spare: Bounds, unguarded: Sequence[Tick] | None
+) -> pd.DataFrame:
+    """One row a bar, floats, for metrics and plots; index is close_time in UTC.
+
+    Args:
+        spare: bounds of a book of one NAV in equal weights at the start, for bars that hold none.
+    """
+    limit = float(parts.mandate.drawdown.limit)
+    unit = float(10**parts.currency.scale)
+    rows = []
+    for tick in ticks:
+        gross = gross_of(parts, tick)
+        held = gross > 0 and tick.bounds.loss > 0
+        cap = (
+            cap_of(limit, tick.bounds, gross, tick.nav, tick.mark)
+            if held
+            else cap_of(limit, spare, parts.cash, tick.nav, tick.mark)
+        )
+        rows.append(
+            {
+                "nav_open": tick.nav_open / unit,
+                "nav": tick.nav / unit,
+                "mark": tick.mark / unit,
+                "floor": (1 - limit) * tick.mark / unit,
+                "cash": tick.cash / unit,
+                "exposure": gross / tick.nav,
+                "cap": cap.now,
+                "cap_at_peak": cap.peak,
+                "mode": tick.mode.value,
+            }
+            | {
+                f"exposure.{i.symbol}": i.notional(q, p) / tick.nav
+                for i, q, p in zip(parts.instruments, tick.positions, tick.closes, strict=True)
+            }
+        )
+    times = pd.to_datetime([t.close_time for t in ticks], unit="ms", utc=True)
+    frame = pd.DataFrame(rows, index=pd.DatetimeIndex(times, name="close_time"))
+    if unguarded is not None:
+        frame["unguarded_nav"] = [t.nav / unit for t in unguarded]
+    return frame
+
+
+def write_history(
+    folder: Path, parts: Parts, ticks: Sequence[Tick], unguarded: Sequence[Tick] | None
+) -> None:
+    """``history.parquet``: what the log implies bar by bar, in exact decimals."""
+    scale = parts.currency.scale
+    money = pa.decimal128(38, scale)
+
+    def column(values: Sequence[int]) -> pa.Array:
+        return pa.array([from_units(v, scale) for v in values], type=money)
+
+    columns: dict[str, pa.Array] = {
+        "bar": pa.array([t.bar for t in ticks], type=pa.int64()),
+        "close_time": pa.array([t.close_time for t in ticks], type=pa.timestamp("ms", tz="UTC")),
+        "nav_open": column([t.nav_open for t in ticks]),
+        "nav": column([t.nav for t in ticks]),
+        "mark": column([t.mark for t in ticks]),
+        "cash": column([t.cash for t in ticks]),
+        "mode": pa.array([t.mode.value for t in ticks], type=pa.string()),
+    }
+    for index, instrument in enumerate(parts.instruments):
+        places = instrument.base.scale
+        columns[f"position.{instrument.symbol}"] = pa.array(
+            [from_units(t.positions[index], places) for t in ticks], type=pa.decimal128(38, places)
+        )
+    if unguarded is not None:
+        columns["unguarded_nav"] = column([t.nav for t in unguarded])
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, compression="zstd")
+    replace_file(folder / NAME, sink.getvalue().to_pybytes())
+
+
+def read_history(folder: Path) -> dict[str, list[object]]:
+    """The columns of ``history.parquet`` by name."""
+    table = pq.read_table(folder / NAME)
+    return {name: table.column(name).to_pylist() for name in table.column_names}
+
+
+def decimal_of(value: object) -> Decimal:
+    """A cell of the history as a Decimal, or TypeError."""
+    if not isinstance(value, Decimal):
+        raise TypeError(f"{value!r} is no decimal")
+    return value
+
+
+def mode_of(value: object) -> Mode:
+    """A cell of the history as a Mode, or ValueError."""
+    return Mode(value)

@@ -1,0 +1,286 @@
+"""The run file: one TOML file a run, every model of the market explicit, unknown keys refused.
+
+Paths in it are relative to the workspace, the folder above the one that holds the run file.
+Numbers that decide anything are strings ("0.02%", "1000000") or integers; floats are refused.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import tomllib
+from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from agent_fund.backtest.errors import RunFileError
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.money import decimal, ratio
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, (float, bool)):
+        raise ValueError(f'{value!r} is no exact number: write it in quotes, like "0.02%"')
+    return str(value) if isinstance(value, int) else value
+
+
+def _ratio(value: Any) -> Fraction:
+    try:
+        return ratio(_text(value))
+    except DomainError as error:
+        raise ValueError(str(error)) from None
+
+
+def _decimal(value: Any) -> Decimal:
+    try:
+        return decimal(_text(value), "number")
+    except DomainError as error:
+        raise ValueError(str(error)) from None
+
+
+Ratio = Annotated[Fraction, BeforeValidator(_ratio)]
+Number = Annotated[Decimal, BeforeValidator(_decimal)]
+
+
+class Section(BaseModel):
+    """A table of the run file: unknown keys are errors, values are not converted."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+
+
+class FundSection(Section):
+    """``[fund]``: the currency in which NAV is stated, and the cash at the start."""
+
+    currency: str
+    scale: int = Field(ge=0, le=36)
+    cash: Number
+
+
+class MarketSection(Section):
+    """``[market]``: the test window, and where bars come from.
+
+    Attributes:
+        catalog: folder of the Parquet catalog, filled from the instruments' sources if need be.
+        start, end: first day in, first day out; UTC.
+        gaps: ``"refuse"``, or ``"skip"``: keep the bars that all have, and log every gap.
+    """
+
+    catalog: str = "catalog"
+    start: dt.date
+    end: dt.date
+    gaps: Literal["refuse", "skip"] = "refuse"
+
+
+class InstrumentSection(Section):
+    """``[[instruments]]``: one line to trade, and its data set.
+
+    Attributes:
+        source: ``"arch"`` (dataset ``sp500`` or ``nasdaq``), ``"parquet"`` (with path and step),
+            or ``"catalog"`` (it must be there already).
+        asset_scale: decimals of a quantity; the lot is a multiple of 10**-asset_scale.
+    """
+
+    symbol: str
+    source: Literal["arch", "parquet", "catalog"]
+    dataset: str
+    path: str | None = None
+    step: str | None = None
+    licence: str = "not stated"
+    rounding: bool = False
+    asset_scale: int = Field(ge=0, le=18)
+    price_scale: int = Field(ge=0, le=18)
+    lot: Number
+    tick: Number
+
+
+class ModelSection(Section):
+    """``[strategy.model]``: the language model; its answers are replayed from a cassette."""
+
+    name: str
+    cassette: str
+
+
+class StrategySection(Section):
+    """``[strategy]``: a class in a Python file, how often it is asked, and its parameters."""
+
+    file: str
+    name: str = Field(alias="class")
+    every: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    model: ModelSection | None = None
+
+
+class MandateSection(Section):
+    """``[mandate]``: the mandate's file and the calibration window, which ends before the test."""
+
+    file: str
+    calibrate_start: dt.date
+    calibrate_end: dt.date
+
+
+class FeeSection(Section):
+    """``[venue.fee]``."""
+
+    model: Literal["proportional"]
+    rate: Ratio
+
+
+class SpreadSection(Section):
+    """``[venue.spread]``."""
+
+    model: Literal["half_spread"]
+    share: Ratio
+
+
+class ImpactSection(Section):
+    """``[venue.impact]``: coefficient * sqrt(quantity / volume), as a share of the price."""
+
+    model: Literal["square_root"]
+    coefficient: Ratio
+
+
+class ParticipationSection(Section):
+    """``[venue.participation]``: the share of a bar's volume that one bar can take."""
+
+    model: Literal["volume_share"]
+    share: Ratio
+
+
+class LatencySection(Section):
+    """``[venue.latency]``: bars before an order can fill, beyond the next open."""
+
+    model: Literal["bars"]
+    bars: int = Field(ge=0, le=10)
+
+
+class VenueSection(Section):
+    """``[venue]``: the simulated venue; every model is stated, none has a default."""
+
+    name: str
+    fee: FeeSection
+    spread: SpreadSection
+    impact: ImpactSection
+    participation: ParticipationSection
+    latency: LatencySection
+
+
+class ExecutionSection(Section):
+    """``[execution]``: for how many bars an agent's order and a closing order live."""
+
+    order_bars: int = Field(ge=1, le=100)
+    exit_bars: int = Field(ge=1, le=100)
+
+
+class CompareSection(Section):
+    """``[compare]``: whether the same strategy also runs unguarded, beside the fund."""
+
+    unguarded: bool
+
+
+class FlowSection(Section):
+    """``[[flows]]``: money in (positive) or out (negative) on a date."""
+
+    date: dt.date
+    amount: Number
+    name: str
+
+
+class RunFile(Section):
+    """A whole run file, with the file's own place."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    fund: FundSection
+    market: MarketSection
+    instruments: tuple[InstrumentSection, ...] = Field(min_length=1)
+    strategy: StrategySection
+    mandate: MandateSection
+    venue: VenueSection
+    execution: ExecutionSection
+    compare: CompareSection
+    flows: tuple[FlowSection, ...] = ()
+
+
+def load_runfile(path: Path) -> RunFile:
+    """The run file at ``path``.
+
+    Raises:
+        RunFileError: file, place, what was seen and the nearest known key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        near = [p.name for p in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+        raise RunFileError(f"{path}: {error.strerror}{_nearest(path.name, near)}") from None
+    except UnicodeDecodeError:
+        raise RunFileError(f"{path}: it is not UTF-8 text") from None
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise RunFileError(f"{path}: not TOML: {error}") from None
+    try:
+        runfile = RunFile.model_validate(content)
+    except ValidationError as error:
+        raise RunFileError(_explain(path, error)) from None
+    if runfile.market.start >= runfile.market.end:
+        raise RunFileError(f"{path}: market.start: it must come before market.end")
+    if runfile.mandate.calibrate_end > runfile.market.start:
+        raise RunFileError(
+            f"{path}: mandate.calibrate_end: {runfile.mandate.calibrate_end} is inside the test "
+            f"window; calibrate on what came before {runfile.market.start}"
+        )
+    return runfile
+
+
+def workspace_of(path: Path) -> Path:
+    """The folder to which the run file's paths are relative."""
+    return path.resolve().parent.parent
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        place = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = _keys_at(item["loc"][:-1])
+            lines.append(f"{path}: {place}: unknown key{_nearest(str(item['loc'][-1]), known)}")
+        elif item["type"] == "missing":
+            lines.append(f"{path}: {place}: it is missing, and nothing is assumed for it")
+        else:
+            lines.append(f"{path}: {place}: {item['msg']} (seen: {item['input']!r})")
+    return "\n".join(lines)
+
+
+def _keys_at(place: tuple[int | str, ...]) -> list[str]:
+    """The known keys of the table at ``place``."""
+    model: type[BaseModel] = RunFile
+    for part in place:
+        if isinstance(part, int):
+            continue
+        field = next(
+            (f for n, f in model.model_fields.items() if part in (n, f.alias)), None
+        )
+        if field is None:
+            return []
+        found = [
+            candidate
+            for candidate in (field.annotation, *getattr(field.annotation, "__args__", ()))
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel)
+        ]
+        if not found:
+            return []
+        model = found[0]
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(names)}" if names else ""

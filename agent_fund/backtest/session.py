@@ -1,0 +1,120 @@
+"""One fund put together from parts, on one log: the same for the guarded run and its twin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from agent_fund.agents.cassette import CassettePlayer
+from agent_fund.audit.canonical import JSON
+from agent_fund.audit.log import Log
+from agent_fund.audit.recorder import Recorder
+from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.errors import RunFileError
+from agent_fund.backtest.provenance import REPLAY_SECRET
+from agent_fund.domain.book import Book
+from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.execution.desk import Desk
+from agent_fund.execution.ledger import Ledger
+from agent_fund.fund.committed import Commitments, CommittedModel, Provenance
+from agent_fund.fund.fund import Fund, Gate
+from agent_fund.fund.journal import Journal
+from agent_fund.fund.monitor import Monitor
+from agent_fund.fund.unguarded import Unguarded
+from agent_fund.guard.engine import Guard
+from agent_fund.guard.machine import Machine
+from agent_fund.guard.verdict import Situation
+from agent_fund.market.snapshot import History
+
+
+@dataclass
+class Session:
+    """A fund ready to advance, with what has to be finished after it."""
+
+    fund: Fund
+    recorder: Recorder
+    cassette: CassettePlayer | None
+
+
+def open_session(
+    parts: Parts,
+    log: Log,
+    genesis: Mapping[str, JSON],
+    blobs: Mapping[str, bytes],
+    *,
+    guarded: bool,
+    resume: bool = False,
+    guard: Guard | None = None,
+) -> Session:
+    """A fund over ``parts`` whose first record is ``genesis``.
+
+    Args:
+        guard: takes the place of the guard made from the mandate; for tests that weaken it.
+    """
+    recorder = Recorder(log, resume=resume)
+    for body in blobs.values():
+        recorder.blob(body)
+    recorder.append(genesis)
+    recorder.barrier()
+    history = History(parts.instruments)
+    for row in parts.before.rows():
+        history.append(*row)
+    ledger = Ledger(parts.currency, {i.symbol: i for i in parts.instruments})
+    ledger.deposit(parts.currency, parts.cash, parts.runfile.venue.name, "capital")
+    provenance = Provenance(
+        {name: genesis[name] for name in ("fund", "mandate", "code", "lock", "strategy", "data")},
+        REPLAY_SECRET,
+    )
+    commitments = Commitments(recorder, provenance)
+    cassette = parts.cassette()
+    model = None if cassette is None else CommittedModel(cassette, commitments, recorder)
+    if guarded and guard is None:
+        guard = Guard(parts.mandate)
+    gate: Gate = guard if guard is not None else Unguarded(parts.mandate.costs)
+    # A limit of the whole mark is no limit: the twin's machine only keeps NAV and mark.
+    limit = parts.mandate.drawdown.limit if guarded else Fraction(1)
+    fund = Fund(
+        feed=parts.test.rows(),
+        history=history,
+        instruments=parts.instruments,
+        strategy=parts.strategy(model),
+        cadence=parts.cadence(),
+        gate=gate,
+        guard=guard,
+        machine=Machine(limit, parts.cash),
+        ledger=ledger,
+        desk=Desk(ledger, parts.venue()),
+        terms=parts.terms,
+        journal=Journal(recorder, str(genesis["mandate"])),
+        commitments=commitments,
+        model=model,
+        monitor=Monitor(parts.mandate, [i.symbol for i in parts.instruments]) if guarded else None,
+        flows=parts.flows,
+        gaps=parts.gaps,
+    )
+    return Session(fund, recorder, cassette)
+
+
+def require_admits_something(parts: Parts, guard: Guard) -> None:
+    """Refuse a mandate under which not even one lot of anything may be bought.
+
+    Raises:
+        RunFileError: with the guard's own words for each instrument.
+    """
+    instruments = {i.symbol: i for i in parts.instruments}
+    prices = {s: parts.test.opens[s][0] for s in instruments}
+    book = Book(parts.currency, parts.cash, instruments)
+    capacity = {s: parts.test.volumes[s][0] for s in instruments}
+    situation = Situation(book, prices, parts.cash, parts.cash, 0, capacity)
+    reasons = []
+    for instrument in parts.instruments:
+        price = prices[instrument.symbol] // instrument.tick * instrument.tick
+        leg = Leg(instrument, Side.BUY, instrument.lot, max(price, instrument.tick))
+        verdict = guard.judge(Proposal((leg,)), situation)
+        if verdict.certified is not None:
+            return
+        reasons.append(f"  {instrument.symbol}, one lot: {verdict.text}")
+    raise RunFileError(
+        f"{parts.runfile.mandate.file}: the mandate admits nothing:\n" + "\n".join(reasons)
+    )

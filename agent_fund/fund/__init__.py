@@ -1,0 +1,1 @@
+"""The loop: market, agents, guard, execution, book; every arrow is a record."""

@@ -1,0 +1,118 @@
+"""The monitor: which assumptions of the guarantee held, bar by bar, and which failed if not.
+
+The guarantee is conditional. A1: moves stay in the stress set over the horizon, relative to the
+prices of the decision in force. A2: the way out completes within the horizon. A3: fees and
+slippage stay inside the mandate's costs. A5: exits are proportional. A4 (every order is in the
+book), A6 (marks are right) and A7 (venues stay solvent) cannot be seen from bars; reports say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from agent_fund.domain.order import Fill, Order, Purpose, Side
+from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.mandate import ResolvedMandate
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One assumption that did not hold in one bar."""
+
+    assumption: str
+    bar: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Breach:
+    """The drawdown limit was broken at a mark.
+
+    Attributes:
+        when: ``"open"`` or ``"close"`` of the bar.
+        failures: the assumptions that failed since the last decision; empty is our defect.
+    """
+
+    bar: int
+    when: str
+    nav: int
+    mark: int
+    failures: tuple[Failure, ...]
+
+
+class Monitor:
+    """Watches one run; everything it says can be recomputed from the log."""
+
+    def __init__(self, mandate: ResolvedMandate, symbols: Sequence[str]) -> None:
+        self._mandate = mandate
+        self._symbols = tuple(symbols)
+        self._boxes = [mandate.stress.box[mandate.stress.driver(s)] for s in symbols]
+        self._factors = bool(mandate.stress.factors)
+        self.inside = 0
+        self.failures: list[Failure] = []
+        self.breaches: list[Breach] = []
+
+    def moved(
+        self, bar: int, anchor: Sequence[int], opens: Sequence[int], closes: Sequence[int]
+    ) -> None:
+        """A1 at the open and the close of ``bar``, against the decision's prices ``anchor``."""
+        text = self._outside(anchor, opens) or self._outside(anchor, closes)
+        if text is None:
+            self.inside += 1
+        else:
+            self.failures.append(Failure("A1", bar, text))
+
+    def _outside(self, anchor: Sequence[int], prices: Sequence[int]) -> str | None:
+        if not self._factors:
+            for before, after, (low, high) in zip(anchor, prices, self._boxes, strict=True):
+                if not before * low <= (after - before) * SCALE <= before * high:
+                    break
+            else:
+                return None
+        stress = self._mandate.stress
+        moves = stress.moves(
+            dict(zip(self._symbols, anchor, strict=True)),
+            dict(zip(self._symbols, prices, strict=True)),
+        )
+        return stress.outside(moves)
+
+    def filled(self, fill: Fill, order: Order, market: int) -> None:
+        """A3: the fee, and for the guard's own orders the slippage from the open ``market``."""
+        costs = self._mandate.costs
+        notional = fill.instrument.notional(fill.quantity, fill.price)
+        if fill.fee > costs.entry(notional) + 1:
+            text = f"fee {fill.fee} on {notional} at {fill.instrument.symbol} is above the declared"
+            self.failures.append(Failure("A3", fill.bar, text))
+        if order.purpose is not Purpose.AGENT:
+            tick = fill.instrument.tick
+            slip = (market - fill.price) * (1 if fill.side is Side.SELL else -1)
+            if slip - tick > market * costs.slippage:
+                text = f"{fill.instrument.symbol} slipped {slip} units from {market}"
+                self.failures.append(Failure("A3", fill.bar, text))
+
+    def way_out(self, bar: int, orders: Sequence[Order]) -> None:
+        """A2 and A5, when the guard's own ``orders`` of one act have ended."""
+        if not orders:
+            return
+        unfilled = [o for o in orders if o.filled < o.quantity]
+        for order in unfilled:
+            text = f"{order.filled} of {order.quantity} of {order.instrument.symbol} got out"
+            self.failures.append(Failure("A2", bar, text))
+        shares = {Fraction(o.filled, o.quantity) for o in orders}
+        if len(shares) > 1:
+            text = f"legs closed by different shares: {sorted(map(float, shares))}"
+            self.failures.append(Failure("A5", bar, text))
+
+    def broken(self, bar: int, when: str, nav: int, mark: int, since: int) -> Breach:
+        """Record that the limit broke; ``since`` is the bar of the decision in force."""
+        failed = tuple(f for f in self.failures if f.bar > since)
+        breach = Breach(bar, when, nav, mark, failed)
+        self.breaches.append(breach)
+        return breach
+
+
+def failure_json(failure: Failure) -> Mapping[str, object]:
+    """A failure as a summary holds it."""
+    return {"assumption": failure.assumption, "bar": failure.bar, "text": failure.text}

@@ -1,0 +1,205 @@
+"""The trusted compiler: a book, its orders and a price band into loss and gain in normal form.
+
+A leg that may fill in part, at any price up to its limit, is an option given to the market: its
+worst effect is max(0, full effect), a hinge. Legs may be ordered: leg k+1 waits for leg k, so the
+market picks a prefix, and each prefix is one case. A case's forms bound, in every scenario,
+
+    loss: the fall of NAV below the NAV at the decision, trading costs aside
+    gain: its rise above it; a fill better than the limit counts here
+
+for every decision price inside the band. Costs are bounded apart, once, by ``cost_bound``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from agent_fund.domain.book import Book
+from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.money import ceil_div
+from agent_fund.domain.order import Leg, Proposal
+from agent_fund.guard.costs import Costs
+from agent_fund.guard.kernel.form import SCALE, Form, Hinge
+from agent_fund.guard.stress import Stress
+
+Band = Mapping[str, tuple[int, int]]
+MAX_CASES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A leg that the market may fill in part: signed quantity still open, and its limit."""
+
+    instrument: Instrument
+    quantity: int
+    limit: int
+
+    @property
+    def symbol(self) -> str:
+        """The instrument's symbol."""
+        return self.instrument.symbol
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way the ordered legs may have gone: ``full`` are wholly filled, ``options`` may be.
+
+    Attributes:
+        positions: held quantities, before any of these legs.
+    """
+
+    positions: Mapping[str, int]
+    full: tuple[Option, ...]
+    options: tuple[Option, ...]
+
+    def span(self, symbol: str) -> tuple[int, int]:
+        """The lowest and highest position in ``symbol`` that this case's fills can make."""
+        base = self.positions.get(symbol, 0)
+        base += sum(leg.quantity for leg in self.full if leg.symbol == symbol)
+        open_legs = [leg.quantity for leg in self.options if leg.symbol == symbol]
+        return base + sum(min(0, q) for q in open_legs), base + sum(max(0, q) for q in open_legs)
+
+    def largest(self, symbol: str) -> int:
+        """The largest absolute position in ``symbol`` that this case's fills can make."""
+        low, high = self.span(symbol)
+        return max(abs(low), abs(high))
+
+
+class TooManyCasesError(ValueError):
+    """More ordered groups are open at once than the guard is willing to prove over."""
+
+
+def cases(book: Book, proposal: Proposal) -> tuple[Case, ...]:
+    """Every way the open orders and the proposal's ordered legs may go, partial fills aside.
+
+    Raises:
+        TooManyCasesError: beyond MAX_CASES.
+    """
+    chains = _chains(book)
+    legs = [_option(leg) for leg in proposal.legs]
+    chains += [legs] if proposal.ordered and legs else [[leg] for leg in legs]
+    total = 1
+    for chain in chains:
+        total *= len(chain)
+    if total > MAX_CASES:
+        raise TooManyCasesError(f"{total} ways for the ordered legs to go; at most {MAX_CASES}")
+    held = {s: q for s, q in book.positions.items() if q}
+    result = []
+    for prefix in itertools.product(*(range(len(chain)) for chain in chains)):
+        full = [leg for chain, k in zip(chains, prefix, strict=True) for leg in chain[:k]]
+        options = [chain[k] for chain, k in zip(chains, prefix, strict=True)]
+        result.append(Case(held, tuple(full), tuple(options)))
+    return tuple(result)
+
+
+def _option(leg: Leg) -> Option:
+    return Option(leg.instrument, leg.side.sign * leg.quantity, leg.limit)
+
+
+def _chains(book: Book) -> list[list[Option]]:
+    """Open orders as chains: each order after the one that it waits for."""
+    chains: list[list[Option]] = []
+    where: dict[str, list[Option]] = {}
+    for order in book.open_orders:
+        if not order.remaining:
+            continue
+        option = Option(order.instrument, order.signed_remaining, order.limit)
+        chain = where.get(order.waits_for) if order.waits_for is not None else None
+        if chain is None:
+            chain = []
+            chains.append(chain)
+        chain.append(option)
+        where[order.order_id] = chain
+    return chains
+
+
+def loss_form(case: Case, stress: Stress, band: Band, book: Book) -> Form:
+    """The case's loss, in base units of NAV times SCALE."""
+    linear, hinges, constant = _held(case, stress, band, book, -1)
+    for leg, whole in _legs(case):
+        low, high = band[leg.symbol]
+        size = abs(leg.quantity) * leg.instrument.multiplier
+        # Bought at the limit, worth price*(1+x) later; sold at the limit likewise.
+        if leg.quantity > 0:
+            slope, offset = -size * low, size * SCALE * (leg.limit - low)
+        else:
+            slope, offset = size * high, size * SCALE * (high - leg.limit)
+        driver = stress.driver(leg.symbol)
+        if whole:
+            linear[driver] += slope
+            constant += offset
+        else:
+            hinges.append(Hinge(1, driver, slope, offset))
+    return Form(constant, tuple(linear), tuple(hinges))
+
+
+def gain_form(case: Case, stress: Stress, band: Band, book: Book) -> Form:
+    """The case's gain, in base units of NAV times SCALE; fills as good as the set allows."""
+    linear, hinges, constant = _held(case, stress, band, book, 1)
+    for leg, whole in _legs(case):
+        _, high = band[leg.symbol]
+        driver = stress.driver(leg.symbol)
+        lowest, highest = stress.box[driver]
+        size = abs(leg.quantity) * leg.instrument.multiplier * high
+        # Bought at the bottom of the box, or sold at its top: never negative inside the box.
+        if leg.quantity > 0:
+            slope, offset = size, -size * lowest
+        else:
+            slope, offset = -size, size * highest
+        if whole:
+            linear[driver] += slope
+            constant += offset
+        else:
+            hinges.append(Hinge(1, driver, slope, offset))
+    return Form(constant, tuple(linear), tuple(hinges))
+
+
+def _legs(case: Case) -> list[tuple[Option, bool]]:
+    return [(leg, True) for leg in case.full] + [(leg, False) for leg in case.options]
+
+
+def _held(
+    case: Case, stress: Stress, band: Band, book: Book, sign: int
+) -> tuple[list[int], list[Hinge], int]:
+    """The held book: ``sign * quantity * price * x``, its price anywhere in the band.
+
+    The worse of two slopes a, b in one driver is a*x + max(0, (b - a)*x): a hinge.
+    """
+    linear = [0] * len(stress.box)
+    hinges = []
+    for symbol, quantity in case.positions.items():
+        driver = stress.driver(symbol)
+        low, high = band[symbol]
+        size = sign * quantity * book.instruments[symbol].multiplier
+        linear[driver] += size * low
+        if high != low:
+            hinges.append(Hinge(1, driver, size * (high - low), 0))
+    return linear, hinges, 0
+
+
+def cost_bound(every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book) -> int:
+    """C: fees of every entry, and closing the largest book, at the worst price of the set."""
+    fees = 0
+    legs = {id(leg): leg for case in every for leg in (*case.full, *case.options)}
+    for leg in legs.values():
+        worst = max(leg.limit, worst_price(leg.symbol, stress, band))
+        fees += costs.entry(abs(leg.instrument.notional(leg.quantity, worst)))
+    symbols = {s for case in every for s in case.positions}
+    symbols |= {leg.symbol for leg in legs.values()}
+    exits = 0
+    for symbol in sorted(symbols):
+        largest = max(case.largest(symbol) for case in every)
+        instrument = book.instruments[symbol]
+        price = worst_price(symbol, stress, band)
+        # A fill is rounded to the tick against the fund after the slippage.
+        exits += costs.exit(instrument.notional(largest, price))
+        exits += instrument.notional(largest, instrument.tick)
+    return fees + exits
+
+
+def worst_price(symbol: str, stress: Stress, band: Band) -> int:
+    """The highest price of ``symbol`` in the set: costs are proportional to it."""
+    _, high = stress.box[stress.driver(symbol)]
+    return ceil_div(band[symbol][1] * (SCALE + high), SCALE)

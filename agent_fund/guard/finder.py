@@ -1,0 +1,205 @@
+"""The untrusted finder: proposes certificates by linear programming and branch and bound.
+
+It may use floats, because nothing that it says is believed: the kernel computes what each
+certificate proves. A wrong finder costs a refusal, never a bad trade.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import highspy
+import numpy as np
+
+from agent_fund.guard.kernel.certificate import SHIFT, Certificate, Leaf, Split
+from agent_fund.guard.kernel.check import leaf_bound, proved_bound
+from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, StressSet
+
+MAX_LEAVES = 64
+
+
+@dataclass(frozen=True)
+class Found:
+    """A certificate, what the kernel says it proves, and a bad scenario inside the set."""
+
+    certificate: Certificate
+    bound: int
+    scenario: tuple[Fraction, ...]
+
+
+class Finder:
+    """Certificates for forms over one stress set; the linear program stays warm between calls."""
+
+    def __init__(self, stress: StressSet) -> None:
+        self._stress = stress
+        self._columns = len(stress.box)
+        self._index = np.arange(self._columns, dtype=np.int32)
+        self._solver = _solver(stress)
+        self._box = list(stress.box)
+
+    def bound(self, form: Form, target: int | None = None) -> Found:
+        """The best certificate found for an upper bound of ``form``.
+
+        Args:
+            target: stop as soon as this bound is proved; None: one leaf, no search.
+        """
+        leaf, scenario = self._leaf(form, list(self._stress.box))
+        bound = proved_bound(form, self._stress, leaf)
+        if target is None or bound <= target or not form.hinges:
+            return Found(leaf, bound, scenario)
+        if form_at(form, scenario) > target:
+            return Found(leaf, bound, scenario)
+        budget = [MAX_LEAVES]
+        tree, worst = self._split(form, list(self._stress.box), target, budget)
+        bound = proved_bound(form, self._stress, tree)
+        return Found(tree, bound, worst or scenario)
+
+    def _split(
+        self, form: Form, box: list[tuple[int, int]], target: int, budget: list[int]
+    ) -> tuple[Certificate, tuple[Fraction, ...] | None]:
+        """Branch at the kink of the hinge whose majorant is loosest where the leaf is worst."""
+        leaf, scenario = self._leaf(form, box)
+        budget[0] -= 1
+        if form_at(form, scenario) > target:
+            return leaf, scenario
+        cut = self._loosest(form, leaf, box, scenario)
+        if budget[0] <= 0 or cut is None or _leaf_proves(form, self._stress, leaf, box, target):
+            return leaf, None
+        driver, at = cut
+        low, high = box[driver]
+        left, right = list(box), list(box)
+        left[driver], right[driver] = (low, at), (at, high)
+        left_tree, bad = self._split(form, left, target, budget)
+        if bad is not None:
+            return leaf, bad
+        right_tree, bad = self._split(form, right, target, budget)
+        return Split(driver, at, left_tree, right_tree), bad
+
+    def _leaf(self, form: Form, box: list[tuple[int, int]]) -> tuple[Leaf, tuple[Fraction, ...]]:
+        majorants = tuple(majorant(h, *box[h.driver]) for h in form.hinges)
+        cost = [float(c) for c in form.linear]
+        for hinge, (slope, _) in zip(form.hinges, majorants, strict=True):
+            cost[hinge.driver] += slope / (1 << SHIFT)
+        size = max(map(abs, cost), default=0.0) or 1.0
+        if box != self._box:
+            self._solver.changeColsBounds(
+                self._columns,
+                self._index,
+                np.array([low / SCALE for low, _ in box]),
+                np.array([high / SCALE for _, high in box]),
+            )
+            self._box = box
+        self._solver.changeColsCost(self._columns, self._index, np.array(cost) / size)
+        self._solver.run()
+        solution = self._solver.getSolution()
+        multipliers = [0] * len(self._stress.rows)
+        scenario = tuple(Fraction(0) for _ in box)
+        if self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
+            for index, dual in enumerate(solution.row_dual):
+                scaled = float(dual) * size * (1 << SHIFT)
+                multipliers[index] = max(0, round(scaled)) if math.isfinite(scaled) else 0
+            scenario = self._inside([float(x) for x in solution.col_value], box)
+        return Leaf(majorants, tuple(multipliers)), scenario
+
+    def _inside(self, point: list[float], box: list[tuple[int, int]]) -> tuple[Fraction, ...]:
+        """The LP's point as an exact scenario; shrunk toward no move until the set holds it."""
+        exact = [
+            min(Fraction(high), max(Fraction(low), Fraction(round(x * SCALE))))
+            for x, (low, high) in zip(point, box, strict=True)
+        ]
+        rows = self._stress.rows
+        for shrink in (0, 20, 16, 12, 8):
+            factor = 1 - Fraction(1, 1 << shrink) if shrink else Fraction(1)
+            trial = [x * factor for x in exact]
+            if all(
+                sum(c * x for c, x in zip(r.coefficients, trial, strict=True)) <= r.bound
+                for r in rows
+            ):
+                return tuple(trial)
+        return tuple(Fraction(0) for _ in box)
+
+    def _loosest(
+        self,
+        form: Form,
+        leaf: Leaf,
+        box: list[tuple[int, int]],
+        scenario: tuple[Fraction, ...],
+    ) -> tuple[int, int] | None:
+        best: tuple[Fraction, int, int] | None = None
+        for hinge, (slope, offset) in zip(form.hinges, leaf.majorants, strict=True):
+            if hinge.slope == 0:
+                continue
+            low, high = box[hinge.driver]
+            at = round(Fraction(-hinge.offset, hinge.slope))
+            x = scenario[hinge.driver]
+            gap = (slope * x + offset) / (1 << SHIFT) - _hinge_at(hinge, x)
+            if low < at < high and (best is None or gap > best[0]):
+                best = (gap, hinge.driver, at)
+        return None if best is None else (best[1], best[2])
+
+
+def majorant(hinge: Hinge, low: int, high: int) -> tuple[int, int]:
+    """A line above ``hinge`` on [low, high]: its chord if convex, a tangent if concave."""
+    left, right = hinge.at(low) << SHIFT, hinge.at(high) << SHIFT
+    if hinge.weight < 0:
+        inner = hinge.slope * (low + high) + 2 * hinge.offset
+        if inner <= 0:
+            return 0, 0
+        return (hinge.weight * hinge.slope) << SHIFT, (hinge.weight * hinge.offset) << SHIFT
+    slope = (right - left) // (high - low) if high > low else 0
+    return slope, max(left - slope * low, right - slope * high)
+
+
+def form_at(form: Form, x: tuple[Fraction, ...]) -> Fraction:
+    """The exact value of ``form`` in a rational scenario."""
+    total = Fraction(form.constant)
+    for coefficient, move in zip(form.linear, x, strict=True):
+        total += coefficient * move
+    for hinge in form.hinges:
+        total += _hinge_at(hinge, x[hinge.driver])
+    return total
+
+
+def _hinge_at(hinge: Hinge, x: Fraction) -> Fraction:
+    inner = hinge.slope * x + hinge.offset
+    return hinge.weight * inner if inner > 0 else Fraction(0)
+
+
+def _leaf_proves(
+    form: Form, stress: StressSet, leaf: Leaf, box: list[tuple[int, int]], target: int
+) -> bool:
+    """Whether the leaf proves ``target`` on ``box``, a part of the set's own box."""
+    try:
+        return leaf_bound(form, stress, leaf, box) <= target
+    except KernelError:
+        return False
+
+
+def _solver(stress: StressSet) -> highspy.Highs:
+    solver = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    model = highspy.HighsLp()
+    columns, rows = len(stress.box), len(stress.rows)
+    model.num_col_, model.num_row_ = columns, rows
+    model.sense_ = highspy.ObjSense.kMaximize
+    model.col_cost_ = np.zeros(columns)
+    model.col_lower_ = np.array([low / SCALE for low, _ in stress.box])
+    model.col_upper_ = np.array([high / SCALE for _, high in stress.box])
+    model.row_lower_ = np.full(rows, -highspy.kHighsInf)
+    model.row_upper_ = np.array([row.bound / SCALE for row in stress.rows])
+    starts, indices, values = [0], [], []
+    for row in stress.rows:
+        for column, coefficient in enumerate(row.coefficients):
+            if coefficient:
+                indices.append(column)
+                values.append(float(coefficient))
+        starts.append(len(indices))
+    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.a_matrix_.start_ = np.array(starts, dtype=np.int32)
+    model.a_matrix_.index_ = np.array(indices, dtype=np.int32)
+    model.a_matrix_.value_ = np.array(values)
+    solver.passModel(model)
+    return solver

@@ -1,0 +1,163 @@
+"""A declared stress set by names: instruments' all-in returns, factors, and the rows that tie them.
+
+Drivers are the instruments' returns relative to decision prices, then the factors' returns. A
+factor is a stated basket of the instruments, so its value is observed, not modelled. Resolved
+sets are exact integers; the kernel's StressSet is built from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.money import ratio
+from agent_fund.guard.kernel.form import SCALE, Row, StressSet
+
+BETA_UNIT = 1000
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A basket whose return explains others': ``|r_i - beta_i f| <= epsilon_i`` for each i.
+
+    Attributes:
+        weights: share of each instrument in the basket, summing to 1.
+        betas: loading of each instrument, in 1/BETA_UNIT.
+        residuals: the largest residual of each instrument in the set, in 1/SCALE.
+    """
+
+    name: str
+    weights: Mapping[str, Fraction]
+    betas: Mapping[str, int]
+    residuals: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if sum(self.weights.values()) != 1:
+            raise DomainError(f"weights of {self.name}", dict(self.weights), "they must sum to 1")
+
+
+@dataclass(frozen=True)
+class Stress:
+    """Every market against which the mandate's loss limits are proved.
+
+    Attributes:
+        instruments: symbols, in driver order.
+        box: (low, high) of each driver in 1/SCALE; instruments first, then factors.
+        factors: the factors, in driver order.
+        horizon: number of bar opens after the decision that the set covers.
+    """
+
+    instruments: tuple[str, ...]
+    box: tuple[tuple[int, int], ...]
+    factors: tuple[Factor, ...]
+    horizon: int
+
+    def __post_init__(self) -> None:
+        if len(self.box) != len(self.instruments) + len(self.factors):
+            raise DomainError("stress box", len(self.box), "give one interval a driver")
+        self.kernel  # noqa: B018  (built once here, so that a set without no-move is refused)
+
+    @cached_property
+    def kernel(self) -> StressSet:
+        """The set as the kernel reads it."""
+        rows: list[Row] = []
+        count = len(self.box)
+        for number, factor in enumerate(self.factors):
+            column = len(self.instruments) + number
+            unit = 1
+            for weight in factor.weights.values():
+                unit = unit * weight.denominator // Fraction(unit, weight.denominator).numerator
+            definition = [0] * count
+            definition[column] = unit
+            for symbol, weight in factor.weights.items():
+                definition[self.driver(symbol)] -= int(weight * unit)
+            rows.append(Row(tuple(definition), 0))
+            rows.append(Row(tuple(-c for c in definition), 0))
+            for symbol, beta in factor.betas.items():
+                tie = [0] * count
+                tie[self.driver(symbol)] = BETA_UNIT
+                tie[column] = -beta
+                bound = factor.residuals[symbol] * BETA_UNIT
+                rows.append(Row(tuple(tie), bound))
+                rows.append(Row(tuple(-c for c in tie), bound))
+        return StressSet(self.box, tuple(rows))
+
+    def driver(self, symbol: str) -> int:
+        """The number of the driver that moves ``symbol``."""
+        try:
+            return self.instruments.index(symbol)
+        except ValueError:
+            known = ", ".join(self.instruments)
+            raise DomainError("instrument", symbol, f"the stress set knows: {known}") from None
+
+    def moves(self, before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Fraction, ...]:
+        """Every driver's move from prices ``before`` to ``after``, exactly, in 1/SCALE."""
+        moves = [Fraction((after[s] - before[s]) * SCALE, before[s]) for s in self.instruments]
+        for factor in self.factors:
+            moves.append(
+                sum((w * moves[self.driver(s)] for s, w in factor.weights.items()), Fraction(0))
+            )
+        return tuple(moves)
+
+    def outside(self, moves: Sequence[Fraction]) -> str | None:
+        """What of ``moves`` leaves the set, in words; None if all lies inside."""
+        names = [*self.instruments, *(f.name for f in self.factors)]
+        for name, move, (low, high) in zip(names, moves, self.box, strict=True):
+            if not low <= move <= high:
+                return f"{name} moved {percent(move)}, declared {percent(low)} to {percent(high)}"
+        for number, factor in enumerate(self.factors):
+            basket = moves[len(self.instruments) + number]
+            for symbol, beta in factor.betas.items():
+                residual = moves[self.driver(symbol)] - Fraction(beta, BETA_UNIT) * basket
+                if abs(residual) > factor.residuals[symbol]:
+                    return (
+                        f"{symbol} moved {percent(residual)} against {factor.name}, "
+                        f"declared {percent(factor.residuals[symbol])} at most"
+                    )
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """The set as canonical JSON values."""
+        return {
+            "instruments": list(self.instruments),
+            "box": [[low, high] for low, high in self.box],
+            "horizon": self.horizon,
+            "factors": [
+                {
+                    "name": f.name,
+                    "weights": {s: str(w) for s, w in f.weights.items()},
+                    "betas": dict(f.betas),
+                    "residuals": dict(f.residuals),
+                }
+                for f in self.factors
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Stress:
+        """The set that ``to_json`` wrote."""
+        return cls(
+            tuple(value["instruments"]),
+            tuple((low, high) for low, high in value["box"]),
+            tuple(
+                Factor(
+                    f["name"],
+                    {s: ratio(w) for s, w in f["weights"].items()},
+                    f["betas"],
+                    f["residuals"],
+                )
+                for f in value["factors"]
+            ),
+            value["horizon"],
+        )
+
+
+def percent(move: Fraction | int) -> str:
+    """A move in 1/SCALE as people read it, e.g. ``-12.42%``."""
+    hundredths = round(Fraction(move) * 10_000 / SCALE)
+    sign = "-" if hundredths < 0 else "+"
+    return f"{sign}{abs(hundredths) // 100}.{abs(hundredths) % 100:02d}%"

@@ -1,0 +1,89 @@
+"""The guard's answer to a proposal: admitted, repaired to what certifies, or refused; and why."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from agent_fund.domain.book import Book
+from agent_fund.domain.order import Proposal
+from agent_fund.guard.compile import Band
+from agent_fund.guard.finding import Finding
+from agent_fund.guard.machine import Bounds
+from agent_fund.guard.proof import Proof
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the guard looks at: the book really held, and the market at one close.
+
+    Attributes:
+        prices: closing prices in price units, by symbol.
+        nav, mark: NAV and high-water mark in base units of the book's currency.
+        bar: number of the bar that has just closed.
+        capacity: base units of each instrument that the venue's participation cap lets one bar
+            take, by recent volume.
+    """
+
+    book: Book
+    prices: Mapping[str, int]
+    nav: int
+    mark: int
+    bar: int
+    capacity: Mapping[str, int]
+
+
+class Outcome(enum.Enum):
+    """What became of a proposal."""
+
+    ADMITTED = "admitted"
+    REPAIRED = "repaired"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A proof, the band it holds in, and what it proves.
+
+    Attributes:
+        until: the last bar at whose close a decision may rest on it.
+        latest: the last bar that it covers then, to the end of the way out.
+    """
+
+    proof: Proof
+    band: Band
+    bounds: Bounds
+    until: int
+    latest: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer, and why.
+
+    Attributes:
+        proposal: what may be sent: the proposal, its largest certified share, or nothing.
+        theta: the share of each leg that is left, before rounding to lots.
+        findings: one a guardrail, for what may be sent (for the proposal itself if refused).
+        broken: what the proposal as made would have broken; empty if it was admitted.
+        certified: None only if refused.
+    """
+
+    outcome: Outcome
+    proposal: Proposal
+    theta: Fraction
+    findings: tuple[Finding, ...]
+    broken: tuple[Finding, ...]
+    certified: Certified | None
+
+    @property
+    def text(self) -> str:
+        """For a person, and for the model: what happened and what stood in the way."""
+        if self.outcome is Outcome.ADMITTED:
+            return "admitted"
+        reasons = "; ".join(f.text for f in self.broken)
+        if self.outcome is Outcome.REPAIRED:
+            return f"repaired to {float(self.theta):.1%} of the proposal: {reasons}"
+        return f"refused: {reasons}"

@@ -1,0 +1,88 @@
+"""The way out: which orders reduce or close the book, and at which limit they surely fill.
+
+Every leg is closed by the same fraction, scaled to the least liquid, so that a hedged book stays
+hedged on the way. Limits sit at the edge of the stress set around the decision's prices, less the
+slippage that the mandate allows for: inside the set these orders fill.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from fractions import Fraction
+
+from agent_fund.domain.book import Book
+from agent_fund.domain.money import ceil_div
+from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.guard.engine import Guard
+from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.verdict import Situation
+
+STEPS = 256
+
+
+def reduction(guard: Guard, situation: Situation, anchor: Mapping[str, int]) -> Proposal:
+    """Close the same fraction of every position: down to ``reduce_to`` of the largest Safe book.
+
+    Args:
+        situation: at the look that failed; its book has no open orders.
+        anchor: the prices of the last accepted decision, around which the set is declared.
+    """
+    low, high = 0, STEPS
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _safe_after(guard, situation, Fraction(middle, STEPS)):
+            low = middle
+        else:
+            high = middle
+    keep = Fraction(low, STEPS) * guard.mandate.reduce_to
+    return closing(guard.mandate, situation, 1 - keep, anchor)
+
+
+def closing(
+    mandate: ResolvedMandate, situation: Situation, fraction: Fraction, anchor: Mapping[str, int]
+) -> Proposal:
+    """Close ``fraction`` of every position, less where one bar cannot take it."""
+    book = situation.book
+    for symbol, quantity in book.positions.items():
+        if quantity:
+            fraction = min(fraction, Fraction(situation.capacity.get(symbol, 0), abs(quantity)))
+    legs = []
+    for symbol, quantity in sorted(book.positions.items()):
+        instrument = book.instruments[symbol]
+        lots = ceil_div(int(abs(quantity) * fraction), instrument.lot)
+        size = min(lots * instrument.lot, abs(quantity))
+        if size:
+            side = Side.SELL if quantity > 0 else Side.BUY
+            limit = edge(mandate, symbol, side, anchor[symbol], instrument.tick)
+            legs.append(Leg(instrument, side, size, limit))
+    return Proposal(tuple(legs))
+
+
+def edge(mandate: ResolvedMandate, symbol: str, side: Side, price: int, tick: int) -> int:
+    """The limit that fills anywhere inside the set: its edge, and the slippage beyond it."""
+    low, high = mandate.stress.box[mandate.stress.driver(symbol)]
+    slippage = mandate.costs.slippage
+    if side is Side.SELL:
+        worst = Fraction(price * (SCALE + low), SCALE) * (1 - slippage)
+        return max(tick, int(worst) // tick * tick)
+    worst = Fraction(price * (SCALE + high), SCALE) * (1 + slippage)
+    return ceil_div(ceil_div(worst.numerator, worst.denominator), tick) * tick
+
+
+def _safe_after(guard: Guard, situation: Situation, keep: Fraction) -> bool:
+    """Whether ``keep`` of the book would be Safe once the rest is sold and its costs are paid."""
+    book = situation.book
+    kept, closed = {}, 0
+    for symbol, quantity in book.positions.items():
+        instrument = book.instruments[symbol]
+        kept[symbol] = int(quantity * keep) // instrument.lot * instrument.lot
+        closed += abs(instrument.notional(quantity - kept[symbol], situation.prices[symbol]))
+    cost = guard.mandate.costs.exit(closed)
+    # Only NAV and positions enter the certificate; the proceeds make cash whole.
+    after = Book(book.currency, book.cash, book.instruments, kept)
+    later = replace(situation, book=after, nav=situation.nav - cost)
+    if later.nav <= 0:
+        return False
+    return guard.explain(later).holds
