@@ -25,7 +25,8 @@ from agent_fund.domain.money import decimal, require_int
 
 Role = Literal["system", "user", "assistant"]
 
-_LARGEST_INTEGER = 2**53
+# RFC 8785 holds no larger one.
+_LARGEST_INTEGER = 2**53 - 1
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class ChatRequest:
             raise ConfigurationError("temperature", f"{self.temperature!r} is refused; {fix}")
         for name, value, least in (("seed", self.seed, 0), ("max_tokens", self.max_tokens, 1)):
             if require_int(value, name, minimum=least) > _LARGEST_INTEGER:
-                raise ConfigurationError(name, f"{value} is more than 2**53, the most in JSON")
+                raise ConfigurationError(name, f"{value} exceeds 2**53 - 1, the most in JSON")
         if is_file_path(self.model):
             raise ConfigurationError("model", f"{self.model!r} is a file path; write a plain name")
         # A copy of its own: a schema changed later would no longer be the one that was digested.

@@ -46,8 +46,6 @@ def serve_local_model(threads: int = 2) -> Iterator[tuple[str, str, str]]:
     parameters.n_parallel = 1
     parameters.cpuparams.n_threads = threads
     parameters.warmup = False
-    # An answer must not depend on what was asked before it.
-    parameters.cache_prompt = False
     parameters.verbosity = 0
     server = xllamacpp.Server(parameters)
     try:

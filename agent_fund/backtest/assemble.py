@@ -120,9 +120,7 @@ def assemble(path: Path) -> Parts:
     policy = GapPolicy(runfile.market.gaps)
     first = runfile.mandate.calibrate_start
     # A gap in the calibration window only widens the worst move; it is never traded through.
-    past, _ = load_table(
-        catalog, datasets, GapPolicy.SKIP, _ms(first), _ms(runfile.market.start)
-    )
+    past, _ = load_table(catalog, datasets, GapPolicy.SKIP, _ms(first), _ms(runfile.market.start))
     test, gaps = load_table(
         catalog, datasets, policy, _ms(runfile.market.start), _ms(runfile.market.end)
     )
@@ -183,9 +181,7 @@ def _mandate(
     file: Path, path: Path, runfile: RunFile, past: BarTable, terms: Terms
 ) -> ResolvedMandate:
     mandate = load_mandate(file)
-    window = past.between(
-        _ms(runfile.mandate.calibrate_start), _ms(runfile.mandate.calibrate_end)
-    )
+    window = past.between(_ms(runfile.mandate.calibrate_start), _ms(runfile.mandate.calibrate_end))
     needed = horizon(terms)
     declared = mandate.stress.horizon
     if declared is not None and declared < needed:

@@ -8,25 +8,24 @@ import pandas as pd
 DIGITS = 6
 
 
-def performance(nav: pd.Series[float]) -> dict[str, str]:
-    """Total return, CAGR, volatility, Sharpe, Sortino, Calmar and drawdown, as decimal strings.
+def ratios(nav: pd.Series[float]) -> dict[str, str]:
+    """CAGR, volatility, Sharpe, Sortino and Calmar ratio of daily returns, as decimal strings.
 
     Args:
-        nav: by close_time; at least two days, else only the total return is given.
+        nav: by close_time, in UTC; fewer than three days have no ratios.
     """
     daily = nav.resample("1D").last().dropna()
-    figures = {"total_return": float(nav.iloc[-1] / nav.iloc[0] - 1)}
-    if len(daily) > 2:
-        returns = daily.pct_change().dropna()
-        figures |= {
-            "cagr": float(empyrical.cagr(returns)),
-            "volatility": float(empyrical.annual_volatility(returns)),
-            "sharpe": float(empyrical.sharpe_ratio(returns)),
-            "sortino": float(empyrical.sortino_ratio(returns)),
-            "calmar": float(empyrical.calmar_ratio(returns)),
-        }
-    figures["max_drawdown"] = float((nav / nav.cummax() - 1).min())
-    return {name: decimal_text(value) for name, value in figures.items()}
+    if len(daily) < 3:
+        return {}
+    returns = daily.pct_change().dropna()
+    figures = {
+        "cagr": empyrical.cagr(returns),
+        "volatility": empyrical.annual_volatility(returns),
+        "sharpe": empyrical.sharpe_ratio(returns),
+        "sortino": empyrical.sortino_ratio(returns),
+        "calmar": empyrical.calmar_ratio(returns),
+    }
+    return {name: decimal_text(float(value)) for name, value in figures.items()}
 
 
 def decimal_text(value: float) -> str:

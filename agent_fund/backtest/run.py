@@ -24,7 +24,6 @@ from agent_fund.backtest.session import open_session, require_admits_something
 from agent_fund.backtest.summary import summarize
 from agent_fund.domain.book import Book
 from agent_fund.fund.fund import Tick
-from agent_fund.fund.monitor import Monitor
 from agent_fund.guard.engine import HOLD, Guard
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.verdict import Situation
@@ -149,7 +148,9 @@ def _spare(parts: Parts, guard: Guard) -> Bounds:
     """Bounds of one NAV in equal weights at the first prices: the cap's direction when flat."""
     prices = {s: closes[0] for s, closes in parts.test.closes.items()}
     positions = {
-        i.symbol: int(Fraction(parts.cash, len(parts.instruments)) / i.notional(1, prices[i.symbol]))
+        i.symbol: int(
+            Fraction(parts.cash, len(parts.instruments)) / i.notional(1, prices[i.symbol])
+        )
         for i in parts.instruments
     }
     book = Book(parts.currency, 0, {i.symbol: i for i in parts.instruments}, positions)

@@ -262,9 +262,7 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
     for part in place:
         if isinstance(part, int):
             continue
-        field = next(
-            (f for n, f in model.model_fields.items() if part in (n, f.alias)), None
-        )
+        field = next((f for n, f in model.model_fields.items() if part in (n, f.alias)), None)
         if field is None:
             return []
         found = [

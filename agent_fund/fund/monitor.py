@@ -8,7 +8,7 @@ book), A6 (marks are right) and A7 (venues stay solvent) cannot be seen from bar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -52,7 +52,7 @@ class Monitor:
         self._factors = bool(mandate.stress.factors)
         self.inside = 0
         self.failures: list[Failure] = []
-        self.breaches: list[Breach] = []
+        self._broken: list[tuple[int, str, int, int, int]] = []
 
     def moved(
         self, bar: int, anchor: Sequence[int], opens: Sequence[int], closes: Sequence[int]
@@ -105,14 +105,14 @@ class Monitor:
             text = f"legs closed by different shares: {sorted(map(float, shares))}"
             self.failures.append(Failure("A5", bar, text))
 
-    def broken(self, bar: int, when: str, nav: int, mark: int, since: int) -> Breach:
-        """Record that the limit broke; ``since`` is the bar of the decision in force."""
-        failed = tuple(f for f in self.failures if f.bar > since)
-        breach = Breach(bar, when, nav, mark, failed)
-        self.breaches.append(breach)
-        return breach
+    def broken(self, bar: int, when: str, nav: int, mark: int, since: int) -> None:
+        """The limit broke; ``since`` is the bar of the decision in force."""
+        self._broken.append((bar, when, nav, mark, since))
 
-
-def failure_json(failure: Failure) -> Mapping[str, object]:
-    """A failure as a summary holds it."""
-    return {"assumption": failure.assumption, "bar": failure.bar, "text": failure.text}
+    @property
+    def breaches(self) -> tuple[Breach, ...]:
+        """Every breach, with the assumptions that failed between its decision and its bar."""
+        return tuple(
+            Breach(bar, when, nav, mark, tuple(f for f in self.failures if since < f.bar <= bar))
+            for bar, when, nav, mark, since in self._broken
+        )

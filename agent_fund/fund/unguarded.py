@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.engine import HOLD, LIFE, STEPS, scale
+from agent_fund.guard.engine import HOLD, STEPS, scale
+from agent_fund.guard.limits import LIFE
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.proof import Proof
 from agent_fund.guard.solvency import solvency

@@ -25,19 +25,17 @@ from agent_fund.guard.compile import (
 )
 from agent_fund.guard.finder import Finder, Found
 from agent_fund.guard.finding import Finding
-from agent_fund.guard.guardrails import concentration, gross_leverage, max_drawdown
+from agent_fund.guard.guardrails import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.limits import LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, is_safe
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, proved_bounds
-from agent_fund.guard.solvency import exit_capacity, solvency
 from agent_fund.guard.stress import percent
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 
 HOLD = Proposal()
 STEPS = 1024
-LIFE = 4096
-"""Bars for which looks may rest on one certificate of a held book, prices inside its band."""
 
 
 class Guard:
@@ -79,14 +77,17 @@ class Guard:
         if any(not f.holds for f in self._always(situation)):
             return None
         # A guardrail judged at the prices of each look is not proved over a band of them.
-        always = any(g.always and g.kind != "max_drawdown" for g in self.mandate.guardrails)
-        for width in (Fraction(0),) if always else (self.mandate.band, Fraction(0)):
+        exact = any(g.always and g.kind != "max_drawdown" for g in self.mandate.guardrails)
+        for width in (Fraction(0),) if exact else (self.mandate.band, Fraction(0)):
             band = price_band(situation.book, HOLD, situation.prices, width)
             certified, _ = self._certify(HOLD, situation, band)
             limit = self.mandate.drawdown.limit
             if is_safe(limit, situation.nav, situation.mark, certified.bounds):
-                return replace(certified, until=situation.bar) if always else certified
+                return self._until(certified, situation.bar) if exact else certified
         return None
+
+    def _until(self, certified: Certified, bar: int) -> Certified:
+        return replace(certified, until=bar, latest=bar + self.mandate.stress.horizon)
 
     def explain(self, situation: Situation) -> Finding:
         """What of the held book is broken first, or else how it stands within the drawdown."""
@@ -105,7 +106,8 @@ class Guard:
         return self._certify(proposal, situation, band)[0].bounds
 
     def _always(self, situation: Situation) -> list[Finding]:
-        return self._limits(cases(situation.book, HOLD), situation, always_only=True)
+        every = cases(situation.book, HOLD)
+        return always(self.mandate, every, situation.book, situation.prices)
 
     def _try(
         self, proposal: Proposal, situation: Situation
@@ -116,11 +118,14 @@ class Guard:
         except TooManyCasesError as error:
             finding = Finding("cases", False, "a bounded number of ways", str(error), "any fills")
             return (finding,), None
-        findings = [
-            solvency(situation.book, proposal, self.mandate.costs),
-            exit_capacity(situation.book, proposal, situation.capacity, self.mandate.exit_bars),
-            *self._limits(every, situation, always_only=False),
-        ]
+        findings = pre_trade(
+            self.mandate,
+            every,
+            situation.book,
+            proposal,
+            situation.prices,
+            situation.capacity,
+        )
         band = price_band(situation.book, proposal, situation.prices, Fraction(0))
         certified, words = self._certify(proposal, situation, band)
         findings.append(
@@ -130,18 +135,6 @@ class Guard:
         )
         holds = all(f.holds for f in findings)
         return tuple(findings), certified if holds else None
-
-    def _limits(
-        self, every: tuple[Case, ...], situation: Situation, *, always_only: bool
-    ) -> list[Finding]:
-        findings = []
-        for module in (gross_leverage, concentration):
-            guardrail = self.mandate.guardrail(module.__name__.rpartition(".")[2])
-            if guardrail is not None and (guardrail.always or not always_only):
-                findings.append(
-                    module.judge(guardrail, every, situation.book, situation.prices, situation.nav)
-                )
-        return findings
 
     def _certify(
         self, proposal: Proposal, situation: Situation, band: Band

@@ -1,1 +1,1 @@
-"""One self-contained page a run."""
+"""One self-contained page a run, for the investor: was the promise kept, and what did it cost."""

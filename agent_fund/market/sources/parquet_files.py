@@ -29,7 +29,7 @@ STEP = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
 STEP_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 MAX_PLAIN = 1e15  # doubles (IEEE 754 binary64) tell decimals of up to 15 digits apart
 EXACT_POWER = 22  # 10**22 is the largest power of ten that is a double
-PER_MS = {"us": 1_000, "ns": 1_000_000}
+PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}  # the units that Parquet has
 
 
 def load(
@@ -116,9 +116,7 @@ def _times(table: pa.Table, name: str, path: Path) -> list[int]:
         fix = 'timestamps need a time zone: write them with one, e.g. .dt.tz_localize("UTC")'
         raise MarketError(f"{path}, column {name}", str(array.type), fix)
     ticks = np.asarray(array.cast(pa.int64()))
-    if array.type.unit == "s":
-        return [second * 1_000 for second in ticks.tolist()]
-    per_ms = PER_MS.get(array.type.unit, 1)
+    per_ms = PER_MS[array.type.unit]
     broken = np.flatnonzero(ticks % per_ms)
     if broken.size:
         row = int(broken[0])
@@ -157,7 +155,7 @@ def _double_units(
     # those need no parsing: two such decimals never share a double, and 10**scale is exact here.
     power = 10.0 ** min(scale, EXACT_POWER)
     scaled = np.rint(np.clip(values * power, -MAX_PLAIN, MAX_PLAIN))
-    plain = (scaled / power == values) & (np.abs(scaled) < MAX_PLAIN) & (scale <= EXACT_POWER)
+    plain = (scaled / power == values) & (scale <= EXACT_POWER)
     return [
         int(unit) if quick else _to_units(Fraction(repr(value)), place.format(row), scale, rounding)
         for row, (unit, quick, value) in enumerate(

@@ -1,0 +1,500 @@
+"""Replay: the log's records, one after another, through the fund's own rules, and nothing else.
+
+What is rebuilt: the book from orders and fills, NAV from the book and the marks, the mode machine,
+and at every certificate the loss and gain forms, which the kernel then checks. What the log cannot
+show (volumes, and so the venue's capacity; the twin; that prices are the market's) is not checked.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agent_fund.audit.canonical import decode
+from agent_fund.audit.commitment import commit, salt_for
+from agent_fund.audit.errors import AuditError
+from agent_fund.audit.log import Log
+from agent_fund.audit.merkle import leaf_hash
+from agent_fund.audit.replay_guard import Certificate, GuardReplay
+from agent_fund.audit.schema import number, parse
+from agent_fund.domain.book import Book
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
+from agent_fund.domain.money import to_units
+from agent_fund.domain.order import Fill, Order, Purpose, Side, Status
+from agent_fund.execution.order_id import client_order_id
+from agent_fund.fund.monitor import Monitor
+from agent_fund.guard.kernel.form import KernelError
+from agent_fund.guard.machine import Machine, MachineError, Mode
+from agent_fund.guard.mandate import ResolvedMandate
+
+
+class VerificationError(AuditError):
+    """What does not check, and where.
+
+    Attributes:
+        index: number of the first bad record, or None if a file is bad.
+        place: the record or the file in words.
+    """
+
+    def __init__(self, index: int | None, place: str, problem: str) -> None:
+        super().__init__(place, problem, "the run was tampered with, or it is our defect")
+        self.index = index
+        self.place = place
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One bar as the log implies it."""
+
+    bar: int
+    close_time: int
+    nav_open: int
+    nav: int
+    mark: int
+    cash: int
+    positions: tuple[int, ...]
+    mode: Mode
+
+
+class Replay:
+    """The state of the fund after the records taken so far."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._index = -1
+        self._takers: Mapping[str, Callable[[dict[str, Any]], None]] = {
+            "gap": self._gap,
+            "mark": self._mark,
+            "intent": self._intent,
+            "call": self._call,
+            "response": self._response,
+            "abort": self._abort,
+            "proposal": self._proposal,
+            "guard": self._guard,
+            "order": self._order,
+            "fill": self._fill,
+            "status": self._status,
+            "close": self._close,
+        }
+        self.records: list[dict[str, Any]] = []
+        self.marks: list[Marked] = []
+        self.closed = False
+        self._orders: dict[str, Order] = {}
+        self._ended: dict[str, Order] = {}
+        self._way_out: list[str] = []
+        self._execs: set[str] = set()
+        self._fills: list[tuple[Fill, Order]] = []
+        self._intent_open: int | None = None
+        self._intent_state = ""
+        self._expected: list[tuple[dict[str, str], bytes, str]] = []
+        self._expected_guard = -1
+        self._previous_order = ""
+        self._certificate: Certificate | None = None
+        self._anchor: tuple[int, ...] | None = None
+        self._anchor_bar = -1
+        self._looked = True
+        self._bar_open = False
+        self._closes: tuple[int, ...] = ()
+        self._time = -1
+
+    # -- driving ------------------------------------------------------------------------------
+
+    def take(self, leaf: bytes) -> None:
+        """The next record.
+
+        Raises:
+            VerificationError: naming the record and what is wrong with it.
+        """
+        self._index += 1
+        kind = "record"
+        try:
+            record = parse(leaf)
+            kind = f"{record['kind']} {record.get('act', '')}".strip()
+            if self.closed:
+                raise AuditError("record", kind, "nothing follows the close")
+            if self._index == 0:
+                self._genesis(record)
+            else:
+                if self._expected and record["kind"] != "order":
+                    raise AuditError(
+                        "record", kind, f"{len(self._expected)} orders must come first"
+                    )
+                taker = self._takers.get(record["kind"])
+                if taker is None:
+                    raise AuditError("record", kind, "it has no place here")
+                taker(record)
+            self.records.append(record)
+        except (AuditError, DomainError, KernelError, MachineError) as error:
+            raise self._bad(f"{kind}: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._bad(f"{kind}: malformed: {error!r}") from error
+
+    def finish(self) -> None:
+        """The log has ended.
+
+        Raises:
+            VerificationError: if it has no close record.
+        """
+        if not self.closed:
+            self._index += 1
+            raise self._bad("the log ends without its close record")
+
+    def _bad(self, problem: str) -> VerificationError:
+        return VerificationError(self._index, f"record {self._index}", problem)
+
+    # -- genesis ------------------------------------------------------------------------------
+
+    def _genesis(self, record: dict[str, Any]) -> None:
+        if record["kind"] != "genesis" or record["v"] != 1 or not record["guarded"]:
+            raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 1")
+        self.mandate = ResolvedMandate.from_json(json.loads(self._log.blob(record["mandate"])))
+        self._config = json.loads(self._log.blob(record["config"]))
+        currency = Asset(record["currency"]["symbol"], record["currency"]["scale"])
+        self.instruments = tuple(
+            Instrument(
+                i["symbol"],
+                Asset(i["symbol"], i["asset_scale"]),
+                currency,
+                Venue(i["venue"]),
+                i["price_scale"],
+                number(i["lot"]),
+                number(i["tick"]),
+                Kind(i["kind"]),
+            )
+            for i in record["instruments"]
+        )
+        self._symbols = tuple(i.symbol for i in self.instruments)
+        if set(self.mandate.stress.instruments) != set(self._symbols):
+            raise AuditError("stress set", self.mandate.stress.instruments, "other instruments")
+        self.currency = currency
+        self.capital = self._cash = number(record["cash"])
+        self._positions = dict.fromkeys(self._symbols, 0)
+        self.machine = Machine(self.mandate.drawdown.limit, self._cash)
+        self.monitor = Monitor(self.mandate, self._symbols)
+        self._secret = bytes.fromhex(record["secret"]["hex"])
+        self._rules = GuardReplay(self._log, self.mandate, str(record["mandate"]))
+        self._flows = {
+            (_midnight(f["date"]), to_units(f["amount"], currency.scale, "flow"), f["name"])
+            for f in self._config["flows"]
+        }
+
+    # -- the market ---------------------------------------------------------------------------
+
+    def _gap(self, record: dict[str, Any]) -> None:
+        self._end_bar()
+        if self._config["market"]["gaps"] != "skip" or record["after"] >= record["before"]:
+            raise AuditError("gap", record, "the run file does not skip gaps")
+
+    def _mark(self, record: dict[str, Any]) -> None:
+        if not record["rows"]:
+            raise AuditError("mark", [], "it has no rows")
+        for row in record["rows"]:
+            self._end_bar()
+            self._row(row)
+
+    def _row(self, row: list[Any]) -> None:
+        bar, open_time, close_time, opens_text, closes_text, nav_open_text, nav_text = row
+        if bar != self.bar + 1 or not self._time <= open_time < close_time:
+            raise AuditError("mark", row[:3], f"bar {self.bar + 1} comes next, later than before")
+        opens, closes = tuple(map(number, opens_text)), tuple(map(number, closes_text))
+        if len(opens) != len(self._symbols) or len(closes) != len(opens) or min(opens) < 1:
+            raise AuditError("mark", row, "one positive price an instrument")
+        if min(closes) < 1 or any(fill.bar != bar for fill, _ in self._fills):
+            raise AuditError("mark", row, "prices are positive, and fills lie in their own bar")
+        self._time, self._closes = close_time, closes
+        market = dict(zip(self._symbols, opens, strict=True))
+        for fill, order in self._fills:
+            self.monitor.filled(fill, order, market[fill.instrument.symbol])
+        self._fills = []
+        breached = self.machine.breached
+        for when, prices, text in (("open", opens, nav_open_text), ("close", closes, nav_text)):
+            nav = self._book().nav(dict(zip(self._symbols, prices, strict=True)))
+            if nav != number(text):
+                raise AuditError(f"NAV at the {when} of bar {bar}", text, f"the book makes {nav}")
+            if not self.machine.tick(nav) and not breached:
+                breached = True
+                self.monitor.broken(bar, when, nav, self.machine.h, self._anchor_bar)
+        if self._anchor is not None:
+            self.monitor.moved(bar, self._anchor, opens, closes)
+        self.marks.append(
+            Marked(
+                bar,
+                close_time,
+                number(nav_open_text),
+                self.machine.v,
+                self.machine.h,
+                self._cash,
+                tuple(self._positions[s] for s in self._symbols),
+                self.machine.mode,
+            )
+        )
+        self._looked, self._bar_open = False, True
+
+    @property
+    def bar(self) -> int:
+        """Number of the last bar marked; -1 before the first."""
+        return len(self.marks) - 1
+
+    def _look(self) -> None:
+        """The look that leaves no record: the certificate in force covers this book and price."""
+        if self._looked:
+            return
+        self._looked = True
+        machine = self.machine
+        if machine.breached and not machine.killed:
+            raise AuditError(f"bar {self.bar}", "a broken limit", "a kill must follow")
+        if machine.mode is Mode.ACTIVE:
+            certificate = self._certificate
+            prices = dict(zip(self._symbols, self._closes, strict=True))
+            if certificate is None or not certificate.covers(self._book(), prices, self.bar):
+                raise AuditError(f"bar {self.bar}", "no certificate", "the held book needs one")
+            if not machine.try_decide(certificate.bounds):
+                raise AuditError(f"bar {self.bar}", "not Safe", "the book must be reduced")
+            self._anchor, self._anchor_bar = self._closes, self.bar
+        elif machine.mode is not Mode.HALTED and not self._orders:
+            raise AuditError(f"bar {self.bar}", machine.mode.value, "the way out must go on")
+
+    def _end_bar(self) -> None:
+        self._look()
+        if self._bar_open:
+            self._bar_open = False
+            if self._intent_open is not None:
+                raise AuditError("intent", self._intent_open, "it must close within its bar")
+            # What the last acts of the bar made of the state.
+            last = self.marks[-1]
+            self.marks[-1] = replace(
+                last,
+                nav=self.machine.v,
+                mark=self.machine.h,
+                cash=self._cash,
+                mode=self.machine.mode,
+            )
+
+    def _book(self) -> Book:
+        held = {s: q for s, q in self._positions.items() if q}
+        instruments = {i.symbol: i for i in self.instruments}
+        return Book(self.currency, self._cash, instruments, held, tuple(self._orders.values()))
+
+    # -- the agent ----------------------------------------------------------------------------
+
+    def _intent(self, record: dict[str, Any]) -> None:
+        self._look()
+        if self._intent_open is not None or self.machine.mode is not Mode.ACTIVE:
+            raise AuditError("intent", record["id"], "one at a time, and only while Active")
+        if record["bar"] != self.bar or record["time"] != self._time:
+            raise AuditError("intent", record["bar"], f"bar {self.bar} has just closed")
+        fields = decode(self._log.blob(record["fields"]))
+        if not isinstance(fields, dict):
+            raise AuditError("fields", fields, "an object")
+        salts = {name: salt_for(self._secret, record["id"], name) for name in fields}
+        if commit(fields, salts).hex() != record["commitment"]:
+            raise AuditError("commitment", record["commitment"], "the fields make another one")
+        self._fields = fields
+        self._intent_open, self._intent_state = self._index, "intent"
+
+    def _call(self, record: dict[str, Any]) -> None:
+        self._require_intent(record, "intent")
+        if record["raw"] != self._fields.get("request"):
+            raise AuditError("call", record["raw"], "another request was committed")
+        self._intent_state = "call"
+
+    def _response(self, record: dict[str, Any]) -> None:
+        self._require_intent(record, "call")
+        if not record["failure"]:
+            self._log.blob(record["body"])
+            if record["digest"] != record["body"]:
+                raise AuditError("response", record["digest"], "it is not the body's")
+        self._intent_state = "response"
+
+    def _abort(self, record: dict[str, Any]) -> None:
+        self._look()
+        if record["bar"] != self.bar:
+            raise AuditError("abort", record["bar"], f"bar {self.bar} has just closed")
+        if record["intent"] != -1:
+            self._require_intent(record, "response")
+            self._intent_open = None
+
+    def _proposal(self, record: dict[str, Any]) -> None:
+        self._require_intent(record, "response" if "request" in self._fields else "intent")
+        self._intent_open = None
+        self._proposed = (self._index, record)
+
+    def _require_intent(self, record: dict[str, Any], state: str) -> None:
+        if record["intent"] != self._intent_open or self._intent_state != state:
+            raise AuditError("intent", record["intent"], f"open is {self._intent_open}")
+        self._intent_index = record["intent"]
+
+    # -- the guard ----------------------------------------------------------------------------
+
+    def _guard(self, record: dict[str, Any]) -> None:
+        act, book, machine = record["act"], self._book(), self.machine
+        prices = dict(zip(self._symbols, self._closes, strict=True))
+        if act in ("decide", "flow", "flow_queued"):
+            self._look()
+        self._rules.require_situation(record, book, prices, machine, self.bar)
+        if act == "look":
+            self._accept(self._rules.certified(record, book, prices, self._symbols))
+        elif act == "decide":
+            index, proposal = self._proposed
+            if record["proposal"] != index:
+                raise AuditError("decide", record["proposal"], f"the proposal is record {index}")
+            admitted = self._rules.decided(record, proposal, book, prices, machine)
+            if admitted is not None:
+                self._accept(replace(admitted, book={}))
+                leaf = leaf_hash(self._log.leaf(self._intent_index))
+                self._expect(record, leaf, Purpose.AGENT)
+        elif act in ("reduce", "exit"):
+            self._rules.require_way_out(record, book)
+            if act == "reduce":
+                machine.reduce()
+            elif machine.mode is Mode.REDUCING:
+                machine.exit()
+            elif machine.mode is not Mode.EXITING:
+                raise AuditError("exit", machine.mode.value, "a reduction comes first")
+            leaf = leaf_hash(self._log.leaf(self._index))
+            self._expect(record, leaf, Purpose.REDUCE if act == "reduce" else Purpose.EXIT)
+        elif act == "kill":
+            machine.kill()
+            return  # what is left of the look still has to come
+        elif act == "done":
+            machine.done(flat=not any(self._positions.values()) and not self._orders)
+        elif act == "flow":
+            self._flow(record, book, prices)
+        self._looked = True
+
+    def _accept(self, certificate: Certificate) -> None:
+        self.machine.decide(certificate.bounds)
+        self._certificate = certificate
+        self._anchor, self._anchor_bar = self._closes, self.bar
+
+    def _flow(self, record: dict[str, Any], book: Book, prices: Mapping[str, int]) -> None:
+        flow = (record["due"], number(record["amount"]), record["name"])
+        if flow not in self._flows or record["due"] > self._time:
+            raise AuditError("flow", flow, "the run file does not state it")
+        self._flows.discard(flow)
+        after = Book(book.currency, book.cash + flow[1], book.instruments, book.positions)
+        if after.cash < 0:
+            raise AuditError("flow", flow, "cash cannot pay for it")
+        certificate = self._rules.certified(record, after, prices, self._symbols)
+        self.machine.flow(flow[1], certificate.bounds)
+        self._cash = after.cash
+        self._certificate = None
+
+    # -- orders and fills ---------------------------------------------------------------------
+
+    def _expect(self, record: dict[str, Any], leaf: bytes, purpose: Purpose) -> None:
+        """The orders that must follow this guard record, and no others."""
+        self._expected_guard, self._previous_order = self._index, ""
+        self._expected_ordered = bool(record.get("ordered", False))
+        self._expected = [
+            (leg, client_order_id(leaf, n, 0).encode(), purpose.value)
+            for n, leg in enumerate(record["legs"])
+        ]
+        self._expected_count = len(self._expected)
+        if purpose is not Purpose.AGENT:
+            self._way_out = []
+
+    def _order(self, record: dict[str, Any]) -> None:
+        if not self._expected or record["guard"] != self._expected_guard:
+            raise AuditError("order", record["id"], "no verdict covers it")
+        leg, order_id, purpose = self._expected.pop(0)
+        number_ = self._expected_count - len(self._expected) - 1
+        waits_for = self._previous_order if self._expected_ordered else ""
+        stated = {k: record[k] for k in ("instrument", "side", "quantity", "limit")}
+        if (stated, record["id"].encode(), record["purpose"]) != (leg, order_id, purpose):
+            raise AuditError("order", record["id"], "it is not the admitted leg")
+        if record["leg"] != number_ or record["waits_for"] != waits_for:
+            raise AuditError("order", record["id"], "its place among the legs is another")
+        order = Order(
+            record["id"],
+            self._book().instrument(record["instrument"]),
+            Side(record["side"]),
+            number(record["quantity"]),
+            number(record["limit"]),
+            Purpose(purpose),
+            record["expires"],
+            waits_for or None,
+        )
+        self._previous_order = order.order_id
+        self._orders[order.order_id] = order
+        if order.purpose is not Purpose.AGENT:
+            self._way_out.append(order.order_id)
+
+    def _fill(self, record: dict[str, Any]) -> None:
+        self._end_bar()
+        order = self._orders.get(record["order"])
+        if order is None or record["exec"] in self._execs:
+            raise AuditError("fill", record["exec"], "no open order of that id, or a duplicate")
+        if order.waits_for is not None and order.waits_for in self._orders:
+            raise AuditError("fill", record["exec"], "the leg before it is not filled")
+        fill = Fill(
+            record["exec"],
+            order.order_id,
+            order.instrument,
+            order.side,
+            number(record["quantity"]),
+            number(record["price"]),
+            number(record["fee"]),
+            record["bar"],
+        )
+        if fill.bar != self.bar + 1 or fill.bar > order.expires:
+            raise AuditError("fill", fill.bar, f"bar {self.bar + 1} comes next")
+        self._execs.add(fill.exec_id)
+        self._fills.append((fill, order))
+        notional = fill.instrument.notional(fill.quantity, fill.price)
+        symbol = fill.instrument.symbol
+        self._cash -= fill.side.sign * notional + fill.fee
+        self._positions[symbol] += fill.side.sign * fill.quantity
+        if self._cash < 0 or self._positions[symbol] < 0:
+            raise AuditError("fill", record["exec"], "it borrows: cash or position below zero")
+        self._put(order.with_fill(fill), fill.bar)
+
+    def _status(self, record: dict[str, Any]) -> None:
+        order = self._orders.get(record["order"])
+        if order is None or record["bar"] not in (self.bar, self.bar + 1):
+            raise AuditError("status", record["order"], "no open order of that id, or another bar")
+        if record["bar"] > self.bar:
+            self._end_bar()
+        self._put(order.with_status(Status(record["status"])), record["bar"])
+
+    def _put(self, order: Order, bar: int) -> None:
+        if order.status.open:
+            self._orders[order.order_id] = order
+            return
+        del self._orders[order.order_id]
+        if order.order_id in self._way_out:
+            self._ended[order.order_id] = order
+            if all(i in self._ended for i in self._way_out):
+                self.monitor.way_out(bar, [self._ended[i] for i in self._way_out])
+                self._way_out = []
+
+    # -- the end ------------------------------------------------------------------------------
+
+    def _close(self, record: dict[str, Any]) -> None:
+        self._end_bar()
+        machine = self.machine
+        stated = (
+            record["bars"],
+            number(record["nav"]),
+            number(record["mark"]),
+            record["mode"],
+            record["breaches"],
+        )
+        breaches = [b.bar for b in self.monitor.breaches]
+        found = (len(self.marks), machine.v, machine.h, machine.mode.value, breaches)
+        if stated != found:
+            raise AuditError("close", stated, f"the log makes {found}")
+        self.closed = True
+
+
+def _midnight(day: str) -> int:
+    moment = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC)
+    return int(moment.timestamp()) * 1000

@@ -1,0 +1,191 @@
+"""Guard records checked again: the situation is the replayed one, the certificates prove what
+they claim, the limits hold, and every order that follows is a leg that was admitted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from agent_fund.audit.errors import AuditError
+from agent_fund.audit.log import Log
+from agent_fund.audit.schema import number
+from agent_fund.domain.book import Book
+from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.guard.compile import Band, cases
+from agent_fund.guard.limits import LIFE, always, pre_trade
+from agent_fund.guard.machine import Bounds, Machine, Mode
+from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.proof import Proof, book_json, proved_bounds, subject
+
+HOLD = Proposal()
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was proved: the bounds, over a band, for one book, for decisions until a bar.
+
+    Attributes:
+        book: the book as a record holds it; empty if it covers no look.
+    """
+
+    bounds: Bounds
+    band: Band
+    book: Mapping[str, Any]
+    until: int
+
+    def covers(self, book: Book, prices: Mapping[str, int], bar: int) -> bool:
+        """Whether a look at ``book`` may rest on it."""
+        if bar > self.until or self.book != book_json(book):
+            return False
+        return all(low <= prices[s] <= high for s, (low, high) in self.band.items())
+
+
+class GuardReplay:
+    """The checks of guard records under one mandate."""
+
+    def __init__(self, log: Log, mandate: ResolvedMandate, digest: str) -> None:
+        self._log = log
+        self._mandate = mandate
+        self._digest = digest
+
+    def require_situation(
+        self,
+        record: dict[str, Any],
+        book: Book,
+        prices: Mapping[str, int],
+        machine: Machine,
+        bar: int,
+    ) -> None:
+        """The record saw the book, the prices, the NAV and the mark that the log implies."""
+        found = {
+            "bar": bar,
+            "mandate": self._digest,
+            "book": book_json(book),
+            "prices": {s: str(p) for s, p in sorted(prices.items())},
+            "nav": str(machine.v),
+            "mark": str(machine.h),
+        }
+        for key, value in found.items():
+            if record[key] != value:
+                raise AuditError(f"{key} of the guard", record[key], f"the log implies {value}")
+
+    def certified(
+        self, record: dict[str, Any], book: Book, prices: Mapping[str, int], symbols: Sequence[str]
+    ) -> Certificate:
+        """The certificate of a held book; its proof checked, its band around the prices."""
+        if record["legs"] or record["ordered"]:
+            raise AuditError("legs", record["legs"], "a look proposes nothing")
+        until = record["latest"] - self._mandate.stress.horizon
+        if not record["bar"] <= until <= record["bar"] + LIFE:
+            raise AuditError("latest", record["latest"], "it is longer than a certificate lives")
+        self._require_limits(book, HOLD, prices, record, always_only=True)
+        return self._checked(record, book, HOLD, prices, until)
+
+    def decided(
+        self,
+        record: dict[str, Any],
+        proposal: dict[str, Any],
+        book: Book,
+        prices: Mapping[str, int],
+        machine: Machine,
+    ) -> Certificate | None:
+        """The certificate of an admitted or repaired trade; None if it was refused."""
+        if machine.mode is not Mode.ACTIVE:
+            raise AuditError("decide", machine.mode.value, "the agent is locked out")
+        if record["outcome"] == "refused":
+            if record["legs"] or "proof" in record:
+                raise AuditError("decide", record["legs"], "what is refused sends nothing")
+            return None
+        if "proof" not in record or not record["legs"]:
+            raise AuditError("decide", record["outcome"], "an admitted trade has a proof")
+        whole = {leg["instrument"]: leg for leg in proposal["legs"]}
+        if record["outcome"] == "admitted" and record["legs"] != proposal["legs"]:
+            raise AuditError("decide", record["legs"], "admitted is not what was proposed")
+        for leg in record["legs"]:
+            asked = whole.get(leg["instrument"])
+            if asked is None or (leg["side"], leg["limit"]) != (asked["side"], asked["limit"]):
+                raise AuditError("decide", leg, "nobody proposed this leg")
+            if number(leg["quantity"]) > number(asked["quantity"]):
+                raise AuditError("decide", leg, "it is larger than what was proposed")
+        if record["ordered"] != proposal["ordered"]:
+            raise AuditError("decide", record["ordered"], "the order of legs was changed")
+        trade = _proposal(record, book)
+        if trade.legs and record["latest"] != record["bar"] + self._mandate.stress.horizon:
+            raise AuditError("latest", record["latest"], "a verdict is for its own bar")
+        self._require_limits(book, trade, prices, record, always_only=False)
+        return self._checked(record, book, trade, prices, record["bar"])
+
+    def require_way_out(self, record: dict[str, Any], book: Book) -> None:
+        """The guard's own legs only shrink positions, and nothing else is open."""
+        if book.open_orders:
+            raise AuditError(
+                record["act"], len(book.open_orders), "open orders are cancelled first"
+            )
+        for leg in _proposal({**record, "ordered": False}, book).legs:
+            held = book.position(leg.instrument.symbol)
+            if held * leg.side.sign >= 0 or leg.quantity > abs(held):
+                raise AuditError(record["act"], held, "a way out only shrinks positions")
+
+    def _checked(
+        self,
+        record: dict[str, Any],
+        book: Book,
+        trade: Proposal,
+        prices: Mapping[str, int],
+        until: int,
+    ) -> Certificate:
+        band = {s: (number(low), number(high)) for s, (low, high) in record["band"].items()}
+        needed = {s for s, q in book.positions.items() if q}
+        needed |= {order.instrument.symbol for order in book.open_orders}
+        needed |= {leg.instrument.symbol for leg in trade.legs}
+        if band.keys() != needed:
+            raise AuditError("band", sorted(band), f"it must cover {sorted(needed)}")
+        for symbol, (low, high) in band.items():
+            if not 1 <= low <= prices[symbol] <= high:
+                raise AuditError(f"band of {symbol}", (low, high), f"the price is {prices[symbol]}")
+        proof = Proof.decode(json.loads(self._log.blob(record["proof"])))
+        if proof.encode() != self._log.blob(record["proof"]):
+            raise AuditError("proof", record["proof"], "it is not in canonical form")
+        bounds = proved_bounds(self._mandate, book, trade, band, proof)
+        stated = Bounds(*(number(record["bounds"][k]) for k in ("loss", "gain", "costs")))
+        if bounds != stated:
+            raise AuditError("bounds", stated, f"the certificates prove {bounds}")
+        about = subject(self._digest, book, trade, band, record["latest"])
+        if about != record["subject"]:
+            raise AuditError("subject", record["subject"], f"it is {about}")
+        return Certificate(bounds, band, book_json(book), until)
+
+    def _require_limits(
+        self,
+        book: Book,
+        trade: Proposal,
+        prices: Mapping[str, int],
+        record: dict[str, Any],
+        *,
+        always_only: bool,
+    ) -> None:
+        """Every pre-trade limit again, with the same code that decided."""
+        every = cases(book, trade)
+        if always_only:
+            findings = always(self._mandate, every, book, prices)
+        else:
+            capacity = {s: number(c) for s, c in record["capacity"].items()}
+            findings = pre_trade(self._mandate, every, book, trade, prices, capacity)
+        for finding in findings:
+            if not finding.holds:
+                raise AuditError(finding.guardrail, finding.value, f"the limit is {finding.limit}")
+
+
+def _proposal(record: dict[str, Any], book: Book) -> Proposal:
+    legs = tuple(
+        Leg(
+            book.instrument(leg["instrument"]),
+            Side(leg["side"]),
+            number(leg["quantity"]),
+            number(leg["limit"]),
+        )
+        for leg in record["legs"]
+    )
+    return Proposal(legs, record["ordered"])

@@ -1,0 +1,179 @@
+"""``agent-fund backtest``: progress while it runs, then whether the promise was kept, and where."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from agent_fund.backtest.errors import Interrupted
+from agent_fund.cli.exit_codes import ExitCode
+from agent_fund.cli.interruption import between_bars
+from agent_fund.cli.progress import stages
+from agent_fund.cli.terminal import (
+    console,
+    grid,
+    money,
+    one_line,
+    percent,
+    ratio,
+    shown_path,
+    write_json,
+)
+
+_CODES = {
+    "held": ExitCode.OK,
+    "assumption failed": ExitCode.ASSUMPTION_FAILED,
+    "defect": ExitCode.DEFECT,
+}
+_ROWS = (
+    ("Return", "total_return", percent),
+    ("Return a year", "cagr", percent),
+    ("Volatility", "volatility", percent),
+    ("Sharpe ratio", "sharpe", ratio),
+    ("Max drawdown", "max_drawdown", percent),
+)
+_STALE = 0.01
+_SHOWN = 3
+
+
+def backtest_run(runfile: Path, out: Path | None, resume: Path | None, *, as_json: bool) -> int:
+    """Run ``runfile``, show the summary, and return the exit code that its guarantee implies."""
+    errors = console(stderr=True)
+    # What a strategy prints must not mix with the one JSON object on stdout.
+    quiet = redirect_stdout(sys.stderr) if as_json else nullcontext()
+    with quiet, stages(errors) as report, between_bars() as interruption:
+        from agent_fund.backtest.run import backtest
+
+        def progress(stage: str, done: int, total: int) -> None:
+            report(stage, done, total)
+            interruption.at_bar(finishing=stage == "report")
+
+        try:
+            finished = backtest(runfile, out=out, resume=resume, progress=progress)
+        except Interrupted as stopped:
+            again = f"agent-fund backtest {runfile} --resume {shown_path(Path(stopped.folder))}"
+            stopped.add_note(f"resume with: {again}")
+            raise
+    code = _CODES[finished.guarantee]
+    folder = finished.folder.resolve()
+    if as_json:
+        write_json({**finished.summary, "folder": str(folder), "exit": int(code)})
+    else:
+        show_summary(console(), finished.summary, folder)
+    return code
+
+
+def show_summary(screen: Console, summary: Mapping[str, Any], folder: Path) -> None:
+    """The summary of a finished run, as a person reads it."""
+    window = summary["window"]
+    days = f"{window['first'][:10]} to {window['last'][:10]}"
+    screen.print()
+    screen.print(
+        Text.assemble((summary["name"], "bold"), f", {days}, {window['bars']:,} bars"),
+    )
+    screen.print(_verdict(summary), soft_wrap=False)
+    screen.print(_performance(summary))
+    facts = grid("", "")
+    facts.show_header, facts.box = False, None
+    for name, text in _facts(summary):
+        facts.add_row(Text(name, "bold"), text)
+    screen.print(facts)
+    screen.print()
+    where = shown_path(folder)
+    screen.print(Text.assemble(("Report  ", "bold"), f"{where}/report.html"), soft_wrap=True)
+    screen.print(
+        Text.assemble(
+            ("Verify  ", "bold"), f"agent-fund audit verify {where} --root {summary['log']['root']}"
+        ),
+        soft_wrap=True,
+    )
+
+
+def _verdict(summary: Mapping[str, Any]) -> Text:
+    worst = percent(abs(float(summary["fund"]["max_drawdown"])))
+    limit = summary["mandate"]["limits"]["max_drawdown"]
+    inside, outside = summary["coverage"]["inside"], summary["coverage"]["outside"]
+    bars = f"Bars inside the stress set: {inside:,}; outside: {outside:,}."
+    if summary["guarantee"] == "held":
+        return Text.assemble(
+            ("Guarantee held: ", "bold green"),
+            f"the worst drawdown was {worst}, the mandate allows {limit}. {bars}",
+        )
+    breach = summary["breaches"][0]
+    broken = f"the drawdown limit of {limit} was broken at the {breach['when']} of bar "
+    broken += f"{breach['bar']} (worst at closes: {worst}). "
+    if summary["guarantee"] == "assumption failed":
+        text = Text.assemble(("An assumption failed: ", "bold yellow"), broken, bars)
+        for failure in _failures(summary, breach):
+            text.append(f"\n  {failure['assumption']}, bar {failure['bar']}: ")
+            text.append(one_line(failure["text"]))
+        return text
+    return Text.assemble(
+        ("DEFECT IN AGENT-FUND: ", "bold white on red"),
+        (f" {broken}", "bold red"),
+        ("Every assumption was intact, so the guard was wrong. ", "bold red"),
+        "Trust no run of this version, keep the run folder, and report it.",
+    )
+
+
+def _failures(summary: Mapping[str, Any], breach: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The last few failures that the first breach followed from."""
+    named = [
+        f
+        for f in summary["failures"]
+        if f["assumption"] in breach["failed"] and f["bar"] <= breach["bar"]
+    ]
+    return named[-_SHOWN:]
+
+
+def _performance(summary: Mapping[str, Any]) -> Any:
+    fund, twin = summary["fund"], summary.get("unguarded")
+    table = grid("", ">fund", *([">unguarded"] if twin else []))
+    navs = [money(fund["nav"])] + ([money(twin["nav"])] if twin else [])
+    table.add_row(f"Final NAV, {fund['currency']}", *navs)
+    for name, key, shown in _ROWS:
+        cells = [shown(fund.get(key))] + ([shown(twin.get(key))] if twin else [])
+        table.add_row(name, *cells)
+    table.add_row("  mandate's limit", f"-{summary['mandate']['limits']['max_drawdown']}")
+    return table
+
+
+def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    decisions, exposure = summary["decisions"], summary["exposure"]
+    counts = ", ".join(
+        f"{decisions[name]} {name}"
+        for name in ("admitted", "repaired", "refused", "held", "abstained")
+        if decisions[name]
+    )
+    facts = [("Decisions", counts or "none")]
+    if summary["reasons"]:
+        text = ", ".join(f"{name} {count}" for name, count in summary["reasons"].items())
+        facts.append(("Stood in the way", text))
+    facts.append(
+        (
+            "Exposure",
+            f"{percent(exposure['mean'])} of NAV on average; the mandate admits "
+            f"{percent(exposure['cap_now'])} on average, {percent(exposure['cap_at_peak'])} "
+            "at no drawdown",
+        )
+    )
+    if "unguarded" in summary:
+        cost = summary["unguarded"]["guard_cost"]
+        currency = summary["fund"]["currency"]
+        facts.append(
+            (
+                "Guard's cost",
+                f"{money(cost)} {currency}, the final NAV unguarded less the fund's",
+            )
+        )
+    stale = {s: float(v) for s, v in summary["stale_opens"].items() if float(v) > _STALE}
+    if stale:
+        text = ", ".join(f"{symbol} {percent(share)}" for symbol, share in stale.items())
+        facts.append(("Stale opens", f"bars whose open is only the close before: {text}"))
+    return facts

@@ -1,0 +1,43 @@
+"""Exit codes: what a script may branch on, each with one meaning for all commands."""
+
+from __future__ import annotations
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What ``agent-fund`` says to the shell."""
+
+    OK = 0
+    VERIFICATION_FAILED = 1
+    BAD_INPUT = 2
+    ASSUMPTION_FAILED = 3
+    DEFECT = 4
+    MARKET_DATA_REFUSED = 5
+    REPLAY_MISMATCH = 6
+    FOLDER_NOT_WRITABLE = 7
+    NOT_ADMITTED = 8
+    INTERNAL_ERROR = 70
+    INTERRUPTED = 130
+
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "done; for check: admitted as proposed",
+    ExitCode.VERIFICATION_FAILED: "verification failed (the first bad record is named), "
+    "a log refused, or doctor found a failure",
+    ExitCode.BAD_INPUT: "usage or bad input: run file, mandate, strategy, trade",
+    ExitCode.ASSUMPTION_FAILED: "a limit was broken and an assumption had failed (named)",
+    ExitCode.DEFECT: "a limit was broken with every assumption intact: our defect",
+    ExitCode.MARKET_DATA_REFUSED: "market data refused",
+    ExitCode.REPLAY_MISMATCH: "the cassette does not match the run",
+    ExitCode.FOLDER_NOT_WRITABLE: "a run folder, or another file, cannot be made or written",
+    ExitCode.NOT_ADMITTED: "check: not admitted as proposed (repaired or refused)",
+    ExitCode.INTERNAL_ERROR: "an error that agent-fund did not expect, with its traceback",
+    ExitCode.INTERRUPTED: "interrupted; the message says how to resume",
+}
+
+
+def table() -> str:
+    """Every code with its meaning, a paragraph each, as ``--help`` shows them."""
+    rows = [f"{code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()]
+    return "\n\n".join(["Exit codes:", *rows])

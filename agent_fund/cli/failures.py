@@ -1,0 +1,100 @@
+"""An exception becomes one clear message and one exit code; what is unexpected keeps its traceback.
+
+Errors of the rooms name the value seen and the fix already, so nothing is reworded here.
+"""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from types import TracebackType
+
+from agent_fund.agents.errors import CassetteError, ConfigurationError, RequestAlteredError
+from agent_fund.audit.errors import AuditError
+from agent_fund.backtest.errors import Interrupted, RunFileError, RunFolderError
+from agent_fund.cli.exit_codes import ExitCode
+from agent_fund.domain.errors import DomainError
+from agent_fund.market.errors import MarketError
+
+_CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
+    (Interrupted, ExitCode.INTERRUPTED),
+    (KeyboardInterrupt, ExitCode.INTERRUPTED),
+    (RunFolderError, ExitCode.FOLDER_NOT_WRITABLE),
+    (RunFileError, ExitCode.BAD_INPUT),
+    (DomainError, ExitCode.BAD_INPUT),
+    (ConfigurationError, ExitCode.BAD_INPUT),
+    (MarketError, ExitCode.MARKET_DATA_REFUSED),
+    (CassetteError, ExitCode.REPLAY_MISMATCH),
+    (RequestAlteredError, ExitCode.REPLAY_MISMATCH),
+    (AuditError, ExitCode.VERIFICATION_FAILED),
+)
+_DETAILS = ("subject", "place", "index", "fix", "folder", "bars")
+_WORKSPACE = "agent_fund_workspace."
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is told of an exception.
+
+    Attributes:
+        kind: name of the exception's class.
+        message: what was wrong, where, and what to do.
+        details: what the exception states besides, by name.
+        trace: the traceback, only if nobody expected the exception; else empty.
+    """
+
+    code: ExitCode
+    kind: str
+    message: str
+    details: dict[str, str | int]
+    trace: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """``{"error": {...}, "exit": n}``."""
+        error: dict[str, object] = {"type": self.kind, "message": self.message, **self.details}
+        return {"error": error, "exit": int(self.code)}
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What to tell of ``error``."""
+    kind = type(error).__name__
+    for known, code in _CODES:
+        if isinstance(error, known):
+            return Failure(code, kind, _message(error), _details(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        message = f"{error.filename}: {error.strerror}"
+        return Failure(ExitCode.FOLDER_NOT_WRITABLE, kind, message, {})
+    if isinstance(error, SyntaxError):
+        message = f"{error.filename}, line {error.lineno}: {error.msg}"
+        return Failure(ExitCode.BAD_INPUT, kind, message, {})
+    trace = "".join(traceback.format_exception(error))
+    file = _workspace_file(error.__traceback__)
+    if file is not None:
+        message = f"{file} raised {kind}: {error}; the traceback shows where"
+        return Failure(ExitCode.BAD_INPUT, kind, message, {"place": file}, trace)
+    message = f"{kind}: {error}; agent-fund did not expect this: please report it"
+    return Failure(ExitCode.INTERNAL_ERROR, kind, message, {}, trace)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, Interrupted):
+        text = f"stopped after {error.bars} bars; what was logged is whole"
+    else:
+        text = str(error) or "stopped; nothing was left half written"
+    return "\n".join([text, *getattr(error, "__notes__", [])])
+
+
+def _details(error: BaseException) -> dict[str, str | int]:
+    found = {name: getattr(error, name, None) for name in _DETAILS}
+    return {name: value for name, value in found.items() if isinstance(value, (str, int))}
+
+
+def _workspace_file(trace: TracebackType | None) -> str | None:
+    """The user's own file in which an exception arose, or through which it passed, last."""
+    file = None
+    while trace is not None:
+        frame = trace.tb_frame
+        if str(frame.f_globals.get("__name__", "")).startswith(_WORKSPACE):
+            file = f"{frame.f_code.co_filename}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return file

@@ -1,0 +1,111 @@
+"""One finished run as the page sees it: its parts, summary, history, records and monitor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from agent_fund.domain.instrument import Asset, Instrument
+from agent_fund.fund.monitor import Monitor
+from agent_fund.guard.mandate import ResolvedMandate
+
+
+class RunFile(Protocol):
+    """The run file, of which the page shows sections as they were written."""
+
+    def model_dump(self, *, by_alias: bool) -> dict[str, Any]:
+        """Nested mappings; the keys are those of the TOML file."""
+
+
+class Parts(Protocol):
+    """What of a run does not change while it runs."""
+
+    @property
+    def currency(self) -> Asset:
+        """What NAV is stated in."""
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """All that the fund may hold."""
+
+    @property
+    def mandate(self) -> ResolvedMandate:
+        """What the guard enforced."""
+
+    @property
+    def runfile(self) -> RunFile:
+        """What the operator wrote."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that the page is made from.
+
+    Attributes:
+        summary: as in ``summary.json``.
+        frame: one row a bar, index close_time; see ``backtest.history.frame_of``.
+        records: the log's records, in order of their index.
+    """
+
+    parts: Parts
+    summary: Mapping[str, Any]
+    frame: pd.DataFrame
+    records: Sequence[Mapping[str, Any]]
+    monitor: Monitor
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """The run file's content."""
+        return self.parts.runfile.model_dump(by_alias=True)
+
+    @property
+    def currency(self) -> str:
+        """The symbol of the currency in which NAV is stated."""
+        return self.parts.currency.symbol
+
+    @property
+    def limit(self) -> float:
+        """The drawdown limit, a share of the high-water mark."""
+        return float(self.parts.mandate.drawdown.limit)
+
+    @property
+    def twin(self) -> bool:
+        """Whether the same strategy also ran unguarded."""
+        return "unguarded_nav" in self.frame
+
+    @property
+    def flows(self) -> int:
+        """How often money came in or went out during the run."""
+        return int(self.summary["acts"].get("flow", 0))
+
+    def time(self, bar: int) -> pd.Timestamp:
+        """When the bar of that number closed."""
+        return pd.Timestamp(self.frame.index[bar])
+
+    def nav(self, units: int) -> float:
+        """Base units of the currency as an amount."""
+        return float(self.parts.currency.amount(units))
+
+    @cached_property
+    def drawdown(self) -> pd.Series[float]:
+        """Share below the mark, at the worse of each bar's open and close; zero or negative."""
+        frame = self.frame
+        before = frame["mark"].shift(1)
+        at_open = np.fmin(frame["nav_open"] / before - 1, 0.0)
+        return pd.Series(np.fmin(at_open, frame["nav"] / frame["mark"] - 1), index=frame.index)
+
+    @cached_property
+    def unguarded_drawdown(self) -> pd.Series[float]:
+        """The twin's share below its own highest close; zero or negative."""
+        nav = self.frame["unguarded_nav"]
+        return nav / nav.cummax() - 1
+
+    @cached_property
+    def unguarded_beyond(self) -> pd.Series[bool]:
+        """At which bars the twin stood beyond the limit that the mandate promises."""
+        return self.unguarded_drawdown < -self.limit

@@ -1,0 +1,166 @@
+"""The page's sentences: whether the promise was kept, on which conditions, and at what price.
+
+The guarantee is conditional, and every sentence here is written so that it cannot be read as more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from agent_fund.fund.monitor import Breach
+from agent_fund.guard.finding import share
+from agent_fund.report.numbers import count, day, limit_percent, money, percent, percent_up
+from agent_fund.report.run import Run
+
+STALE = 0.01
+"""Share of opens that repeat the close before, above which the page says so."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The first thing that is read.
+
+    Attributes:
+        state: ``held``, ``assumption`` or ``defect``.
+    """
+
+    state: str
+    title: str
+    sentences: tuple[str, ...]
+
+
+def verdict(run: Run) -> Verdict:
+    """Whether the drawdown promise was kept; if not, which assumption failed or that none did."""
+    state = {"held": "held", "assumption failed": "assumption", "defect": "defect"}[
+        run.summary["guarantee"]
+    ]
+    if state == "held":
+        title = "The drawdown promise was kept."
+        sentences = [_kept(run), *_failed_all_the_same(run)]
+    else:
+        breach = run.monitor.breaches[0]
+        sentences = [_broken(run, breach)]
+        if state == "assumption":
+            named = _listed(sorted({f.assumption for f in breach.failures}))
+            title = f"The drawdown promise was broken: {named} failed."
+            first = breach.failures[0]
+            sentences.append(f"Bar {first.bar}, {day(run.time(first.bar))}: {first.text}.")
+        else:
+            title = "The drawdown promise was broken, and that is our defect."
+            sentences.append(
+                "Every assumption that can be watched held, so the guard should have prevented "
+                "this. Please report it with the run folder."
+            )
+    if run.twin:
+        sentences.append(_unguarded(run))
+    return Verdict(state, title, tuple(sentences))
+
+
+def condition(run: Run) -> str:
+    """The sentence that keeps the promise from being read as more than it is."""
+    horizon = count(run.parts.mandate.stress.horizon, "open")
+    return (
+        f"The promise is proved for every market inside the declared stress set over {horizon} "
+        "and says nothing of any other: if an assumption fails, losses can go beyond the limit."
+    )
+
+
+def cautions(run: Run) -> list[str]:
+    """What a careful reader should know of the data before believing the figures."""
+    stale = {s: float(v) for s, v in run.summary["stale_opens"].items()}
+    named = [
+        f"{percent(v)} of {s} opens equal the previous close" for s, v in stale.items() if v > STALE
+    ]
+    found = []
+    if named:
+        found.append(
+            f"{'; '.join(named)}: those opens are no market prices, so the fills at them are "
+            "kinder than real ones, and moves over an open look smaller than they were."
+        )
+    gaps = sum(r["kind"] == "gap" for r in run.records)
+    if gaps:
+        found.append(f"{count(gaps, 'gap')} in the data, skipped as the run file says.")
+    if run.flows:
+        found.append(
+            f"Money came in or went out {count(run.flows, 'time')}: the returns and the unguarded "
+            "drawdown are not corrected for it; the fund's own drawdown is."
+        )
+    return found
+
+
+def price(run: Run) -> str:
+    """What the guard cost, or brought, in this one history."""
+    nav, twin = run.frame["nav"].iloc[-1], run.frame["unguarded_nav"].iloc[-1]
+    fund, other = run.summary["fund"], run.summary["unguarded"]
+    returns = (
+        f"{percent(float(fund['total_return']))} instead of "
+        f"{percent(float(other['total_return']))}"
+    )
+    amount = money(abs(twin - nav), run.currency)
+    if twin > nav:
+        return f"With the guard the fund ended {amount} lower: a return of {returns}."
+    if twin < nav:
+        return f"With the guard the fund ended {amount} higher: a return of {returns}."
+    return "The guard changed nothing: both runs ended with the same NAV."
+
+
+def exposure(run: Run) -> str:
+    """How much of what the mandate allows was used."""
+    figures = {name: float(value) for name, value in run.summary["exposure"].items()}
+    return (
+        f"On average {percent(figures['mean'])} of NAV was invested, "
+        f"{percent(figures['share_of_cap'], 0)} of the cap at no drawdown "
+        f"({percent(figures['cap_at_peak'])}); the cap of the day averaged "
+        f"{percent(figures['cap_now'])}."
+    )
+
+
+def _kept(run: Run) -> str:
+    first, last = run.time(0), run.time(-1)
+    deepest = float(run.drawdown.min())
+    return (
+        f"NAV stayed within {limit_percent(run.limit)} of its high-water mark at the open and the "
+        f"close of all {count(len(run.frame), 'bar')} from {day(first)} to {day(last)}."
+    ) + (f" The deepest drawdown was {percent_up(deepest)}, on {_when(run)}." if deepest else "")
+
+
+def _when(run: Run) -> str:
+    return day(run.time(int(run.drawdown.to_numpy().argmin())))
+
+
+def _failed_all_the_same(run: Run) -> list[str]:
+    bars = Counter(code for code, _ in {(f.assumption, f.bar) for f in run.monitor.failures})
+    return [
+        f"{code} failed in {count(number, 'bar')} all the same: there the proof did not apply."
+        for code, number in sorted(bars.items())
+    ]
+
+
+def _broken(run: Run, breach: Breach) -> str:
+    below = share(1 - run.parts.mandate.drawdown.limit.__class__(breach.nav, breach.mark))
+    return (
+        f"On {day(run.time(breach.bar))}, at the {breach.when}, NAV was "
+        f"{money(run.nav(breach.nav), run.currency)}, {below.replace('%', ' %')} below its "
+        f"high-water mark; the limit is {limit_percent(run.limit)}. The guard then closed every "
+        f"position, and the fund may not trade again. The deepest drawdown was "
+        f"{percent_up(float(run.drawdown.min()))}."
+    )
+
+
+def _unguarded(run: Run) -> str:
+    worst = percent_up(float(run.unguarded_drawdown.min()))
+    beyond = run.unguarded_beyond
+    if not beyond.any():
+        return f"Unguarded, the same strategy fell {worst} at worst, inside the limit too."
+    first = int(beyond.to_numpy().argmax())
+    return (
+        f"Unguarded, the same strategy fell {worst} at worst: it broke the limit on "
+        f"{day(run.time(first))} and was beyond it at {count(int(beyond.sum()), 'close')}."
+    )
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"assumption {names[0]}"
+    return f"assumptions {', '.join(names[:-1])} and {names[-1]}"
