@@ -85,7 +85,7 @@ class IndexAllocator(LanguageModelStrategy[Allocation]):
         return snapshot.bar >= 26 * WEEK and snapshot.bar % self.every == 0
 
     def context(self, snapshot: Snapshot, book: Book) -> Mapping[str, object]:
-        """``indices``: one mapping of texts for each index, all from integers."""
+        """``indices``: for each index its name, close, moves, drawdown and volatility, as texts."""
         return {"indices": [self._describe(symbol, snapshot) for symbol in SYMBOLS]}
 
     def proposal(self, answer: Allocation, snapshot: Snapshot, book: Book) -> Proposal:
@@ -128,9 +128,7 @@ class IndexAllocator(LanguageModelStrategy[Allocation]):
     def _describe(self, symbol: str, snapshot: Snapshot) -> Mapping[str, str]:
         year = snapshot.closes(symbol, 52 * WEEK)
         last = year[-1]
-        weeks = {
-            n: signed_percent(last - year[-1 - n * WEEK], year[-1 - n * WEEK]) for n in (4, 13, 26)
-        }
+        weeks = {n: moved(year[-1 - n * WEEK], last) for n in (4, 13, 26)}
         return {
             "name": symbol,
             "close": str(snapshot.price(symbol)),
@@ -148,9 +146,9 @@ def percent(numerator: int, denominator: int) -> str:
     return f"{tenths // 10}.{tenths % 10}%"
 
 
-def signed_percent(numerator: int, denominator: int) -> str:
-    """Likewise with its sign; halves are rounded away from zero."""
-    return ("-" if numerator < 0 else "+") + percent(abs(numerator), denominator)
+def moved(before: int, after: int) -> str:
+    """The way from ``before`` to ``after`` in words, which a small model reads better than a sign."""
+    return f"{'fell' if after < before else 'rose'} {percent(abs(after - before), before)}"
 
 
 def volatility(closes: list[int]) -> tuple[int, int]:

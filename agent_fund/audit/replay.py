@@ -223,7 +223,7 @@ class Replay:
                 breached = True
                 self.monitor.broken(bar, when, nav, self.machine.h, self._anchor_bar)
         if self._anchor is not None:
-            self.monitor.moved(bar, self._anchor, opens, closes)
+            self.monitor.moved(bar, self._anchor_bar, self._anchor, opens, closes)
         self.marks.append(
             Marked(
                 bar,

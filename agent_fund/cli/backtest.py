@@ -74,10 +74,9 @@ def show_summary(screen: Console, summary: Mapping[str, Any], folder: Path) -> N
     window = summary["window"]
     days = f"{window['first'][:10]} to {window['last'][:10]}"
     screen.print()
-    screen.print(
-        Text.assemble((summary["name"], "bold"), f", {days}, {window['bars']:,} bars"),
-    )
-    screen.print(_verdict(summary), soft_wrap=False)
+    title = Text.assemble((summary["name"], "bold"), f", {days}, {window['bars']:,} bars")
+    screen.print(title)
+    screen.print(_verdict(summary))
     screen.print(_performance(summary))
     facts = grid("", "")
     facts.show_header, facts.box = False, None
@@ -86,13 +85,13 @@ def show_summary(screen: Console, summary: Mapping[str, Any], folder: Path) -> N
     screen.print(facts)
     screen.print()
     where = shown_path(folder)
-    screen.print(Text.assemble(("Report  ", "bold"), f"{where}/report.html"), soft_wrap=True)
-    screen.print(
-        Text.assemble(
-            ("Verify  ", "bold"), f"agent-fund audit verify {where} --root {summary['log']['root']}"
-        ),
-        soft_wrap=True,
-    )
+    for name, text in (
+        ("Report  ", f"{where}/report.html"),
+        ("Verify  ", f"agent-fund audit verify {where}"),
+        ("Root    ", f"{summary['log']['root']}"),
+    ):
+        screen.print(Text.assemble((name, "bold"), text), soft_wrap=True)
+    screen.print("        (keep the root: verify --root ROOT then ties the folder to this run)")
 
 
 def _verdict(summary: Mapping[str, Any]) -> Text:
@@ -155,23 +154,12 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["reasons"]:
         text = ", ".join(f"{name} {count}" for name, count in summary["reasons"].items())
         facts.append(("Stood in the way", text))
-    facts.append(
-        (
-            "Exposure",
-            f"{percent(exposure['mean'])} of NAV on average; the mandate admits "
-            f"{percent(exposure['cap_now'])} on average, {percent(exposure['cap_at_peak'])} "
-            "at no drawdown",
-        )
-    )
+    mean, now, peak = (percent(exposure[k]) for k in ("mean", "cap_now", "cap_at_peak"))
+    text = f"{mean} of NAV on average; the mandate admits {peak} at no drawdown"
+    facts.append(("Exposure", text if now == peak else f"{text}, {now} on average"))
     if "unguarded" in summary:
-        cost = summary["unguarded"]["guard_cost"]
-        currency = summary["fund"]["currency"]
-        facts.append(
-            (
-                "Guard's cost",
-                f"{money(cost)} {currency}, the final NAV unguarded less the fund's",
-            )
-        )
+        cost = f"{money(summary['unguarded']['guard_cost'])} {summary['fund']['currency']}"
+        facts.append(("Guard's cost", f"{cost}, the final NAV unguarded less the fund's"))
     stale = {s: float(v) for s, v in summary["stale_opens"].items() if float(v) > _STALE}
     if stale:
         text = ", ".join(f"{symbol} {percent(share)}" for symbol, share in stale.items())

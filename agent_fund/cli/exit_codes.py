@@ -23,14 +23,13 @@ class ExitCode(enum.IntEnum):
 
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.OK: "done; for check: admitted as proposed",
-    ExitCode.VERIFICATION_FAILED: "verification failed (the first bad record is named), "
-    "a log refused, or doctor found a failure",
+    ExitCode.VERIFICATION_FAILED: "verification failed, log refused, or doctor found a failure",
     ExitCode.BAD_INPUT: "usage or bad input: run file, mandate, strategy, trade",
-    ExitCode.ASSUMPTION_FAILED: "a limit was broken and an assumption had failed (named)",
-    ExitCode.DEFECT: "a limit was broken with every assumption intact: our defect",
+    ExitCode.ASSUMPTION_FAILED: "limit broken, and an assumption had failed (it is named)",
+    ExitCode.DEFECT: "limit broken with every assumption intact: our defect",
     ExitCode.MARKET_DATA_REFUSED: "market data refused",
     ExitCode.REPLAY_MISMATCH: "the cassette does not match the run",
-    ExitCode.FOLDER_NOT_WRITABLE: "a run folder, or another file, cannot be made or written",
+    ExitCode.FOLDER_NOT_WRITABLE: "the run folder, or another file, cannot be made or written",
     ExitCode.NOT_ADMITTED: "check: not admitted as proposed (repaired or refused)",
     ExitCode.INTERNAL_ERROR: "an error that agent-fund did not expect, with its traceback",
     ExitCode.INTERRUPTED: "interrupted; the message says how to resume",
@@ -38,6 +37,6 @@ MEANINGS: dict[ExitCode, str] = {
 
 
 def table() -> str:
-    """Every code with its meaning, a paragraph each, as ``--help`` shows them."""
-    rows = [f"{code.value:>3}  {meaning}" for code, meaning in MEANINGS.items()]
-    return "\n\n".join(["Exit codes:", *rows])
+    """Every code with its meaning, a line each, as ``--help`` shows them."""
+    rows = [f"{code.value:>4}  {meaning}" for code, meaning in MEANINGS.items()]
+    return "\n".join(["Exit codes:", *rows])

@@ -172,11 +172,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = command.main(list(arguments), prog_name="agent-fund", standalone_mode=False)
     except TyperException as error:
-        if not as_json:
-            _explain_usage(error)
-        else:
-            failure = Failure(ExitCode.BAD_INPUT, "UsageError", error.format_message(), {})
-            write_json(failure.to_json())
+        # Without a message the help has been shown already.
+        if error.format_message():
+            _explain(_usage(error), as_json=as_json)
         return ExitCode.BAD_INPUT
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost edge
         failure = failure_of(error)
@@ -190,10 +188,11 @@ def main() -> NoReturn:
     sys.exit(run(sys.argv[1:]))
 
 
-def _explain_usage(error: TyperException) -> None:
-    from typer.rich_utils import rich_format_error
-
-    rich_format_error(error)  # type: ignore[arg-type]
+def _usage(error: TyperException) -> Failure:
+    context = getattr(error, "ctx", None)
+    command = "agent-fund" if context is None else context.command_path
+    message = f"{error.format_message()}\nsee: {command} --help"
+    return Failure(ExitCode.BAD_INPUT, "UsageError", message, {})
 
 
 def _explain(failure: Failure, *, as_json: bool) -> None:

@@ -172,7 +172,7 @@ class SimulatedVenue:
 
     def _inside(self, order: Order, price: int, volume: int, taken: int) -> bool:
         fill_price = self._price(order, price, volume, taken)
-        return fill_price > 0 and (fill_price - order.limit) * order.side.sign <= 0
+        return (fill_price - order.limit) * order.side.sign <= 0
 
     def _price(self, order: Order, price: int, volume: int, taken: int) -> int:
         """The price once the bar gave the fund ``taken``, on the tick, rounded against it."""

@@ -166,7 +166,7 @@ class Fund:
             self._broken(bar, "close", nav)
         self._recorder.mark(bar, open_time, close_time, opens, closes, nav_open, nav)
         if self.monitor is not None and self._anchor is not None:
-            self.monitor.moved(bar, self._anchor, opens, closes)
+            self.monitor.moved(bar, self._anchor_bar, self._anchor, opens, closes)
         if self._desk.open_orders:
             for order in self._desk.on_close(bar):
                 self._ended(order)

@@ -55,10 +55,21 @@ class Monitor:
         self._broken: list[tuple[int, str, int, int, int]] = []
 
     def moved(
-        self, bar: int, anchor: Sequence[int], opens: Sequence[int], closes: Sequence[int]
+        self,
+        bar: int,
+        since: int,
+        anchor: Sequence[int],
+        opens: Sequence[int],
+        closes: Sequence[int],
     ) -> None:
-        """A1 at the open and the close of ``bar``, against the decision's prices ``anchor``."""
-        text = self._outside(anchor, opens) or self._outside(anchor, closes)
+        """A1 at the open and the close of ``bar``, against the decision of bar ``since``.
+
+        The horizon ends at its last open: what comes after it is no move of that decision.
+        """
+        left = self._mandate.stress.horizon - (bar - since)
+        text = self._outside(anchor, opens) if left >= 0 else None
+        if text is None and left > 0:
+            text = self._outside(anchor, closes)
         if text is None:
             self.inside += 1
         else:

@@ -12,7 +12,7 @@ DASH = "\N{EN DASH}"
 
 
 def money(value: float, currency: str) -> str:
-    """An amount with its currency: whole units from 10,000 on, cents below, six decimals below 1."""
+    """An amount with its currency: whole units from 10,000 on, cents below, else six decimals."""
     size = abs(value)
     digits = 0 if size >= 10_000 else 2 if size >= 1 or size == 0 else 6
     return f"{currency}{GAP}{_signed(value, f'{size:,.{digits}f}')}"

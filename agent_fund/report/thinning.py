@@ -5,6 +5,7 @@ A run of a year of minutes has half a million bars and a screen a thousand colum
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -29,7 +30,7 @@ def kept_rows(length: int, lowest: Sequence[pd.Series[float]]) -> npt.NDArray[np
     buckets = MAX_ROWS // (1 + len(lowest))
     edges = np.linspace(0, length, buckets + 1).astype(np.intp)
     kept = {0}
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in itertools.pairwise(edges):
         kept.add(int(end) - 1)
         kept |= {int(start + np.argmin(series.to_numpy()[start:end])) for series in lowest}
     return np.array(sorted(kept), dtype=np.intp)

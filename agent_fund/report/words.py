@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 
 from agent_fund.fund.monitor import Breach
 from agent_fund.guard.finding import share
-from agent_fund.report.numbers import count, day, limit_percent, money, percent, percent_up
+from agent_fund.report.numbers import GAP, count, day, limit_percent, money, percent, percent_up
 from agent_fund.report.run import Run
 
 STALE = 0.01
@@ -94,8 +95,7 @@ def price(run: Run) -> str:
     nav, twin = run.frame["nav"].iloc[-1], run.frame["unguarded_nav"].iloc[-1]
     fund, other = run.summary["fund"], run.summary["unguarded"]
     returns = (
-        f"{percent(float(fund['total_return']))} instead of "
-        f"{percent(float(other['total_return']))}"
+        f"{percent(float(fund['total_return']))} instead of {percent(float(other['total_return']))}"
     )
     amount = money(abs(twin - nav), run.currency)
     if twin > nav:
@@ -138,13 +138,16 @@ def _failed_all_the_same(run: Run) -> list[str]:
 
 
 def _broken(run: Run, breach: Breach) -> str:
-    below = share(1 - run.parts.mandate.drawdown.limit.__class__(breach.nav, breach.mark))
+    below = share(1 - Fraction(breach.nav, breach.mark)).replace("%", f"{GAP}%")
+    after = {
+        "halted": "The guard then closed every position, and the fund is halted",
+        "exiting": "The guard is closing every position, and was not done when the run ended",
+    }.get(run.summary["fund"]["mode"], "The run ended there")
     return (
         f"On {day(run.time(breach.bar))}, at the {breach.when}, NAV was "
-        f"{money(run.nav(breach.nav), run.currency)}, {below.replace('%', ' %')} below its "
-        f"high-water mark; the limit is {limit_percent(run.limit)}. The guard then closed every "
-        f"position, and the fund may not trade again. The deepest drawdown was "
-        f"{percent_up(float(run.drawdown.min()))}."
+        f"{money(run.nav(breach.nav), run.currency)}, {below} below its "
+        f"high-water mark; the limit is {limit_percent(run.limit)}. {after}. "
+        f"The deepest drawdown was {percent_up(float(run.drawdown.min()))}."
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
+import sys
 from fractions import Fraction
 from typing import Any
 
@@ -79,7 +81,7 @@ def test_legs_never_exceed_cash_or_position(
     book = book_of(cash, {SP500: held_sp500, NASDAQ: held_nasdaq})
     nav = book.nav(closes)
     answer = Allocation(view="", stance=stance, nasdaq_percent=nasdaq_percent)
-    invested = strategy.invested[stance]
+    invested = min(strategy.invested[stance], 1 - strategy.reserve)
     split = {"SP500": 100 - nasdaq_percent, "NASDAQ": nasdaq_percent}
     spent, sides = 0, []
     for leg in strategy.proposal(answer, snapshot, book).legs:
@@ -167,16 +169,16 @@ def test_the_context_is_what_the_closes_say() -> None:
 
 @given(st.lists(st.integers(1, 10**7), min_size=2, max_size=30))
 def test_volatility_is_the_root_of_the_mean_square_return(closes: list[int]) -> None:
-    module = __import__("sys").modules[Allocator.__module__]
+    module = sys.modules[Allocator.__module__]
     numerator, denominator = module.volatility(closes)
-    squares = [(b / a - 1) ** 2 for a, b in zip(closes, closes[1:], strict=False)]
+    squares = [(b / a - 1) ** 2 for a, b in itertools.pairwise(closes)]
     expected = math.sqrt(252 * sum(squares) / len(squares))
     assert numerator / denominator == pytest.approx(expected, rel=1e-5, abs=1e-6)
 
 
 @given(st.integers(0, 10**7), st.integers(1, 10**7))
 def test_percentages_are_rounded_to_the_nearest_tenth(numerator: int, denominator: int) -> None:
-    module = __import__("sys").modules[Allocator.__module__]
+    module = sys.modules[Allocator.__module__]
     shown = Fraction(module.percent(numerator, denominator).rstrip("%"))
     assert abs(shown - Fraction(100 * numerator, denominator)) <= Fraction(1, 20)
     assert module.signed_percent(-numerator, denominator)[0] == ("-" if numerator else "+")

@@ -134,7 +134,7 @@ def test_a_departure_from_the_cassette_is_no_abstention(tmp_path: Path) -> None:
         strategy.decide(SNAPSHOT, BOOK)
     with pytest.raises(CassetteError, match="one more"):
         strategy.decide(SNAPSHOT, BOOK)
-    with pytest.raises(CassetteError, match="Gold closed at 1.00"):
+    with pytest.raises(CassetteError, match=r"Gold closed at 1\.00"):
         gold(CassettePlayer(tape), tmp_path).decide(history_of({GOLD: [100]}).snapshot(), BOOK)
 
 

@@ -106,8 +106,20 @@ def test_subclasses_of_json_types_are_refused() -> None:
     class Name(str):
         __slots__ = ()
 
-    with pytest.raises(AuditError):
-        encode(Name("x"))
+    class Legs(list[int]):
+        pass
+
+    class Fields(dict[str, int]):
+        pass
+
+    for value in (Name("x"), Legs([1]), Fields(a=1)):
+        with pytest.raises(AuditError, match="write None, bool, int, str, list or dict"):
+            encode(value)
+
+
+def test_a_repeated_key_is_named() -> None:
+    with pytest.raises(AuditError, match="'a' is refused; write each key once"):
+        decode(b'{"a":1,"a":1}')
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,13 @@ def test_orders_share_the_participation_of_a_bar_in_order_of_arrival() -> None:
     assert [(fill.order_id, fill.quantity) for fill in third] == [("b", 20)]
 
 
+def test_partial_fills_of_an_order_cost_the_fee_of_the_whole() -> None:
+    venue = make_venue(fee="1/3000", share="1/10")
+    venue.submit(make_order("a", 30, 1000), 0)
+    fees = [open_bar(venue, bar, 1000, volume=100)[0].fee for bar in (1, 2, 3)]
+    assert fees == [34, 33, 33]
+
+
 def test_instruments_do_not_share_their_participation() -> None:
     venue = make_venue(share="1/10")
     venue.submit(make_order("a", 10, 1000), 0)

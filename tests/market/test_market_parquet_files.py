@@ -106,6 +106,7 @@ def stamps(*hours: float) -> pa.Array:
         ({"volume": [1.0, 2.0, 3.0, -0.5]}, "row 3, column volume", "'-0.5000'"),
         ({"open": [1.1, 1.205, 1.3, 1.4]}, "row 1, column open", "'1.205'"),
         ({"open": [1.1, 1e-7, 1.3, 1.4]}, "row 1, column open", "'1E-7'"),
+        ({"volume": [1.0, 2.0, 1e308, 1.0]}, "row 2, column volume", "'10000"),
         ({"open": ["1.1"] * 4}, "column open", "string"),
         ({"open": pa.array([1.1] * 4, pa.float32())}, "column open", "float"),
         ({"date": pa.array([DAY] * 4, pa.timestamp("ms"))}, "column date", "timestamp[ms]"),
@@ -165,6 +166,13 @@ def test_a_double_is_read_as_its_own_repr(
     exact = [Decimal(repr(double)) for double in doubles]
     bars = load(path, price_scale=2, volume_scale=20, step="1h")
     assert bars.volumes == [int(value * 10**20) for value in exact]
+
+
+def test_any_path_can_be_named_in_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / "{odd}"
+    folder.mkdir()
+    with pytest.raises(MarketError, match=r"\{odd\}.*row 0, column close"):
+        loaded(folder, close=[1.125, 1.2, 1.3, 1.4])
 
 
 def test_what_is_not_parquet_is_refused(tmp_path: Path) -> None:

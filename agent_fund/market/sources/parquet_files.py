@@ -16,8 +16,8 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from agent_fund.domain.money import from_units
 from agent_fund.market.bars import PRICES, BarColumns, from_names
@@ -121,23 +121,22 @@ def _times(table: pa.Table, name: str, path: Path) -> list[int]:
     if broken.size:
         row = int(broken[0])
         fix = "times in whole milliseconds are expected"
-        raise MarketError(f"{path}, row {row}, column {name}", str(array[row]), fix)
+        raise MarketError(_place(path, row, name), str(array[row]), fix)
     return cast(list[int], (ticks // per_ms).tolist())
 
 
 def _units(table: pa.Table, name: str, path: Path, scale: int, rounding: bool) -> list[int]:
     array = whole_column(table, name, str(path))
-    place = f"{path}, row {{}}, column {name}"
     if pa.types.is_integer(array.type):
         return [value * 10**scale for value in array.to_pylist()]
     if pa.types.is_float64(array.type):
-        return _double_units(np.asarray(array), place, scale, rounding)
+        return _double_units(np.asarray(array), name, path, scale, rounding)
     if not pa.types.is_decimal(array.type) or pa.types.is_decimal256(array.type):
         fix = "write the column as double, integer or decimal128"
         raise MarketError(f"{path}, column {name}", str(array.type), fix)
     stored, units = decimal_units(array)
     return [
-        _to_units(Fraction(value) / Fraction(10) ** stored, place.format(row), scale, rounding)
+        _to_units(Fraction(value, 10**stored), _place(path, row, name), scale, rounding)
         if stored > scale
         else value * 10 ** (scale - stored)
         for row, value in enumerate(units)
@@ -145,19 +144,23 @@ def _units(table: pa.Table, name: str, path: Path, scale: int, rounding: bool) -
 
 
 def _double_units(
-    values: npt.NDArray[np.float64], place: str, scale: int, rounding: bool
+    values: npt.NDArray[np.float64], name: str, path: Path, scale: int, rounding: bool
 ) -> list[int]:
     infinite = np.flatnonzero(~np.isfinite(values))
     if infinite.size:
         row = int(infinite[0])
-        raise MarketError(place.format(row), float(values[row]), "every bar needs a finite number")
+        fix = "every bar needs a finite number"
+        raise MarketError(_place(path, row, name), float(values[row]), fix)
     # A double that is nearest to a decimal of at most 15 digits has that decimal as its repr, so
     # those need no parsing: two such decimals never share a double, and 10**scale is exact here.
     power = 10.0 ** min(scale, EXACT_POWER)
-    scaled = np.rint(np.clip(values * power, -MAX_PLAIN, MAX_PLAIN))
+    with np.errstate(over="ignore"):
+        scaled = np.rint(np.clip(values * power, -MAX_PLAIN, MAX_PLAIN))
     plain = (scaled / power == values) & (scale <= EXACT_POWER)
     return [
-        int(unit) if quick else _to_units(Fraction(repr(value)), place.format(row), scale, rounding)
+        int(unit)
+        if quick
+        else _to_units(Fraction(repr(value)), _place(path, row, name), scale, rounding)
         for row, (unit, quick, value) in enumerate(
             zip(scaled.tolist(), plain.tolist(), values.tolist(), strict=True)
         )
@@ -173,3 +176,7 @@ def _to_units(value: Fraction, place: str, scale: int, rounding: bool) -> int:
     decimals = next(places for places in count(scale + 1) if (value * 10**places).denominator == 1)
     fix = f"it has {decimals} decimals and {scale} are declared: declare more, or rounding"
     raise MarketError(place, str(from_units(int(value * 10**decimals), decimals)), fix)
+
+
+def _place(path: Path, row: int, name: str) -> str:
+    return f"{path}, row {row}, column {name}"

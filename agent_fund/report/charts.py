@@ -1,0 +1,152 @@
+"""The three charts of the fund over time: NAV above its floor, drawdown, exposure under its cap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from agent_fund.report.figure import (
+    ACCENT,
+    ACCENT_PALE,
+    BAND_AXIS,
+    GRID,
+    INK,
+    INSTRUMENTS,
+    LIMIT,
+    MUTED,
+    TWIN,
+    Figure,
+    Trace,
+    layout,
+    line,
+    mode_bands,
+    times,
+    values,
+)
+from agent_fund.report.numbers import limit_percent
+from agent_fund.report.run import Run
+from agent_fund.report.thinning import kept_rows
+
+RATIO_DIGITS = 5
+
+
+def nav_chart(run: Run) -> Figure:
+    """NAV, its high-water mark, the floor that the mandate promises, and the unguarded twin."""
+    frame, kept = _kept(run)
+    x = times(pd.DatetimeIndex(frame.index))
+    digits = max(0, 7 - len(str(int(frame["mark"].max()))))
+    money = {"hovertemplate": f"%{{y:,.{min(digits, 2)}f}}"}
+    floor = f"Floor: {limit_percent(1 - run.limit)} of the mark"
+    traces = [
+        line(floor, x, values(frame["floor"], digits), LIMIT, dash="dash", **money),
+        line(
+            "High-water mark",
+            x,
+            values(frame["mark"], digits),
+            MUTED,
+            dash="dot",
+            width=1,
+            fill="tonexty",
+            fillcolor=ACCENT_PALE,
+            **money,
+        ),
+    ]
+    if run.twin:
+        twin = frame["unguarded_nav"]
+        traces.append(line("Unguarded", x, values(twin, digits), TWIN, **money))
+        beyond = run.unguarded_beyond.iloc[kept]
+        if beyond.any():
+            over = line(
+                "Unguarded, beyond the limit",
+                x,
+                values(twin.where(beyond), digits),
+                LIMIT,
+                width=2,
+                hoverinfo="skip",
+            )
+            traces.append(over)
+    nav = values(frame["nav"], digits)
+    traces.append(line("Fund", x, nav, ACCENT, width=2.2, **money))
+    if run.monitor.breaches:
+        traces.append(_breaches(run, digits))
+    axis = {"title": {"text": run.currency}, "tickformat": "~s"}
+    return _over_time(run, traces, layout(400, axis))
+
+
+def drawdown_chart(run: Run) -> Figure:
+    """The share below the mark, with and without the guard, against the limit."""
+    frame, kept = _kept(run)
+    x = times(pd.DatetimeIndex(frame.index))
+    share: dict[str, Any] = {"hovertemplate": "%{y:.2%}"}
+    traces = []
+    if run.twin:
+        y = values(run.unguarded_drawdown.iloc[kept], RATIO_DIGITS)
+        traces.append(line("Unguarded", x, y, TWIN, **share))
+    y = values(run.drawdown.iloc[kept], RATIO_DIGITS)
+    filled = {"fill": "tozeroy", "fillcolor": ACCENT_PALE}
+    traces.append(line("Fund", x, y, ACCENT, width=1.8, **filled, **share))
+    ends = [x[0], x[-1]]
+    limit = [-run.limit, -run.limit]
+    name = f"Limit: {limit_percent(run.limit)}"
+    traces.append(line(name, ends, [*limit], LIMIT, dash="dash", hoverinfo="skip"))
+    axis = {"tickformat": ".0%", "rangemode": "tozero"}
+    return _over_time(run, traces, layout(250, axis))
+
+
+def exposure_chart(run: Run) -> Figure:
+    """Exposure by instrument, stacked, under the cap of the day and the cap at no drawdown."""
+    frame, _ = _kept(run)
+    x = times(pd.DatetimeIndex(frame.index))
+    share: dict[str, Any] = {"hovertemplate": "%{y:.1%}"}
+    traces = []
+    for number, (name, held) in enumerate(_held(run, frame)):
+        colour = INSTRUMENTS[number % len(INSTRUMENTS)]
+        stacked = {"stackgroup": "held", "width": 0.6}
+        traces.append(line(name, x, values(held, RATIO_DIGITS), colour, **stacked, **share))
+    cap = values(frame["cap"], RATIO_DIGITS)
+    peak = values(frame["cap_at_peak"], RATIO_DIGITS)
+    traces.append(line("Cap at no drawdown", x, peak, MUTED, dash="dot", width=1, **share))
+    traces.append(line("Cap of the day", x, cap, LIMIT, dash="dash", **share))
+    axis = {"tickformat": ".0%", "rangemode": "tozero", "title": {"text": "share of NAV"}}
+    return _over_time(run, traces, layout(270, axis))
+
+
+def _kept(run: Run) -> tuple[pd.DataFrame, Any]:
+    """The rows to draw, and their numbers."""
+    lowest = [run.drawdown, *([run.unguarded_drawdown] if run.twin else [])]
+    kept = kept_rows(len(run.frame), lowest)
+    return run.frame.iloc[kept], kept
+
+
+def _held(run: Run, frame: pd.DataFrame) -> list[tuple[str, pd.Series[float]]]:
+    """Exposure by name; beyond as many as there are colours, the smallest ones together."""
+    columns = {i.symbol: frame[f"exposure.{i.symbol}"].abs() for i in run.parts.instruments}
+    if len(columns) <= len(INSTRUMENTS):
+        return list(columns.items())
+    ranked = sorted(columns, key=lambda s: (-float(columns[s].mean()), s))
+    shown, rest = ranked[: len(INSTRUMENTS) - 1], ranked[len(INSTRUMENTS) - 1 :]
+    others = pd.concat([columns[s] for s in rest], axis=1).sum(axis=1)
+    return [*((s, columns[s]) for s in shown), (f"{len(rest)} others", others)]
+
+
+def _breaches(run: Run, digits: int) -> Trace:
+    stamps = times(pd.DatetimeIndex(run.frame.index))
+    breaches = run.monitor.breaches
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "Limit broken",
+        "x": [stamps[b.bar] for b in breaches],
+        "y": [round(run.nav(b.nav), digits) for b in breaches],
+        "marker": {"symbol": "x", "size": 10, "color": INK, "line": {"color": GRID, "width": 1}},
+        "hovertemplate": "%{y:,.2f}",
+    }
+
+
+def _over_time(run: Run, traces: list[Trace], shape: dict[str, Any]) -> Figure:
+    """The figure, with the modes shaded behind it."""
+    bands = mode_bands(run)
+    if bands:
+        shape["yaxis9"] = BAND_AXIS
+    return {"data": [*bands, *traces], "layout": shape}
