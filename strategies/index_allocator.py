@@ -147,7 +147,7 @@ def percent(numerator: int, denominator: int) -> str:
 
 
 def moved(before: int, after: int) -> str:
-    """The way from ``before`` to ``after`` in words, which a small model reads better than a sign."""
+    """The way from ``before`` to ``after`` in words; small models overlook a sign."""
     return f"{'fell' if after < before else 'rose'} {percent(abs(after - before), before)}"
 
 

@@ -287,8 +287,8 @@ class Replay:
 
     def _intent(self, record: dict[str, Any]) -> None:
         self._look()
-        if self._intent_open is not None or self.machine.mode is not Mode.ACTIVE:
-            raise AuditError("intent", record["id"], "one at a time, and only while Active")
+        if self._intent_open is not None or self.machine.mode is Mode.HALTED:
+            raise AuditError("intent", record["id"], "one at a time, and none while halted")
         if record["bar"] != self.bar or record["time"] != self._time:
             raise AuditError("intent", record["bar"], f"bar {self.bar} has just closed")
         fields = decode(self._log.blob(record["fields"]))

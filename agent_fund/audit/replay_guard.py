@@ -92,12 +92,12 @@ class GuardReplay:
         machine: Machine,
     ) -> Certificate | None:
         """The certificate of an admitted or repaired trade; None if it was refused."""
-        if machine.mode is not Mode.ACTIVE:
-            raise AuditError("decide", machine.mode.value, "the agent is locked out")
         if record["outcome"] == "refused":
             if record["legs"] or "proof" in record:
                 raise AuditError("decide", record["legs"], "what is refused sends nothing")
             return None
+        if machine.mode is not Mode.ACTIVE:
+            raise AuditError("decide", machine.mode.value, "the agent is locked out")
         if "proof" not in record or not record["legs"]:
             raise AuditError("decide", record["outcome"], "an admitted trade has a proof")
         whole = {leg["instrument"]: leg for leg in proposal["legs"]}

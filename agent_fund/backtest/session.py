@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from agent_fund.agents.cassette import CassettePlayer
+from agent_fund.agents.chat import ChatModel
 from agent_fund.audit.canonical import JSON
 from agent_fund.audit.log import Log
 from agent_fund.audit.recorder import Recorder
@@ -46,11 +47,13 @@ def open_session(
     guarded: bool,
     resume: bool = False,
     guard: Guard | None = None,
+    live: ChatModel | None = None,
 ) -> Session:
     """A fund over ``parts`` whose first record is ``genesis``.
 
     Args:
-        guard: takes the place of the guard made from the mandate; for tests that weaken it.
+        guard: the guard made from the mandate, if there is one already.
+        live: answers in place of the cassette; for recording one.
     """
     recorder = Recorder(log, resume=resume)
     for body in blobs.values():
@@ -67,8 +70,9 @@ def open_session(
         REPLAY_SECRET,
     )
     commitments = Commitments(recorder, provenance)
-    cassette = parts.cassette()
-    model = None if cassette is None else CommittedModel(cassette, commitments, recorder)
+    cassette = None if live is not None else parts.cassette()
+    answers = live if live is not None else cassette
+    model = None if answers is None else CommittedModel(answers, commitments, recorder)
     if guarded and guard is None:
         guard = Guard(parts.mandate)
     gate: Gate = guard if guard is not None else Unguarded(parts.mandate.costs)

@@ -154,6 +154,11 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["reasons"]:
         text = ", ".join(f"{name} {count}" for name, count in summary["reasons"].items())
         facts.append(("Stood in the way", text))
+    own = {k: n for k, n in summary["acts"].items() if k in ("reduce", "exit", "kill", "done")}
+    if own:
+        facts.append(("Guard's own acts", ", ".join(f"{name} {n}" for name, n in own.items())))
+    if summary["fund"]["mode"] != "active":
+        facts.append(("At the end", f"{summary['fund']['mode']}, no longer active"))
     mean, now, peak = (percent(exposure[k]) for k in ("mean", "cap_now", "cap_at_peak"))
     text = f"{mean} of NAV on average; the mandate admits {peak} at no drawdown"
     facts.append(("Exposure", text if now == peak else f"{text}, {now} on average"))

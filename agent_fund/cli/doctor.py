@@ -104,7 +104,7 @@ def dependencies() -> Check:
 
 def kernel() -> Check:
     """The checker proves what is true, and refuses what is not."""
-    # max(0, x) on [-10, 20] is at most 20, by the line (2x + 20) / 3 and by the constant 20.
+    # max(0, x) on [-10, 20]: the line 20 proves 20, the line x + 10 proves 30, the line 0 nothing.
     form, stress = Form(0, (0,), (Hinge(1, 0, 1, 0),)), StressSet(((-10, 20),))
     one = 1 << 40
     constant, chord, too_low = (
@@ -125,7 +125,7 @@ def kernel() -> Check:
         return Check(
             "kernel", "fail", "; ".join(problems), "install agent-fund again; trade nothing"
         )
-    return Check("kernel", "ok", "proves three bounds right, and refuses a false certificate")
+    return Check("kernel", "ok", "proves what is so, and refuses a false certificate")
 
 
 def sqlite(version: tuple[int, ...]) -> Check:

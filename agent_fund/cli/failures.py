@@ -79,8 +79,10 @@ def failure_of(error: BaseException) -> Failure:
 def _message(error: BaseException) -> str:
     if isinstance(error, Interrupted):
         text = f"stopped after {error.bars} bars; what was logged is whole"
+    elif isinstance(error, KeyboardInterrupt):
+        text = "stopped; if a run folder was made, go on with --resume and its name"
     else:
-        text = str(error) or "stopped; nothing was left half written"
+        text = str(error)
     return "\n".join([text, *getattr(error, "__notes__", [])])
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,6 +169,10 @@ def doctor_command(as_json: JsonOption = False) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Do what ``arguments`` say, and return the exit code; never raises for bad input."""
     as_json = "--json" in arguments
+    if os.environ.get("NO_COLOR"):
+        from typer import rich_utils
+
+        rich_utils.COLOR_SYSTEM = None
     command = typer.main.get_command(app)
     try:
         code = command.main(list(arguments), prog_name="agent-fund", standalone_mode=False)
@@ -176,10 +181,12 @@ def run(arguments: Sequence[str]) -> int:
         if error.format_message():
             _explain(_usage(error), as_json=as_json)
         return ExitCode.BAD_INPUT
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the outermost edge
+    except Exception as error:  # noqa: BLE001 - the outermost edge
         failure = failure_of(error)
         _explain(failure, as_json=as_json)
         return failure.code
+    if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt, without a word
+        _explain(failure_of(KeyboardInterrupt()), as_json=as_json)
     return code if isinstance(code, int) else ExitCode.OK
 
 
@@ -203,7 +210,7 @@ def _explain(failure: Failure, *, as_json: bool) -> None:
         return
     from rich.text import Text
 
-    label = "stopped: " if failure.code is ExitCode.INTERRUPTED else "error: "
+    label = "interrupted: " if failure.code is ExitCode.INTERRUPTED else "error: "
     text = Text.assemble((label, "bold red"), printable(failure.message))
     console(stderr=True).print(text, soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""Progress of a run on stderr: bars that grow in a terminal, one line a finished stage elsewhere."""
+"""Progress of a run on stderr: growing bars in a terminal, one line a finished stage elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One line for each record of a log, in a person's units; a record of no known form is shown raw."""
+"""One line for each record of a log, in a person's units; what has no known form is shown raw."""
 
 from __future__ import annotations
 

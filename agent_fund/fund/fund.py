@@ -1,8 +1,9 @@
 """The loop: ``advance()`` takes the fund over one bar, and does not know which mode it runs in.
 
 At a bar's open the venue reports fills. At its close the guard looks at the book really held: it
-certifies it again, else reduces it, else exits; then, if a decision is due and the fund is Active,
-the agent is asked. Only the feed and the venue differ between backtest, paper and live.
+certifies it again, else reduces it, else exits; then, if a decision is due, the agent is asked. It
+is asked on the guard's way out too, so that a strategy sees every one of its turns, but whatever it
+proposes then is refused. Only the feed and the venue differ between backtest, paper and live.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from agent_fund.fund.monitor import Monitor
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.machine import Bounds, Machine, Mode, scaled_mark
-from agent_fund.guard.verdict import Certified, Situation, Verdict
+from agent_fund.guard.verdict import Certified, Situation, Verdict, locked_out
 from agent_fund.guard.wayout import closing, reduction
 from agent_fund.market.gaps import Gap
 from agent_fund.market.snapshot import History
@@ -176,7 +177,7 @@ class Fund:
             self._look(bar, closes)
         if self._flows and self._flows[0].due <= close_time:
             self._flow(bar, closes)
-        if self._cadence.due(bar, close_time) and machine.mode is Mode.ACTIVE:
+        if self._cadence.due(bar, close_time) and machine.mode is not Mode.HALTED:
             self._decide(bar, close_time, closes)
         return Tick(
             bar,
@@ -426,7 +427,10 @@ class Fund:
         if not proposal.legs:
             return
         situation = self._situation(bar, closes)
-        verdict = self._gate.judge(proposal, situation)
+        if self.machine.mode is Mode.ACTIVE:
+            verdict = self._gate.judge(proposal, situation)
+        else:
+            verdict = locked_out(self.machine.mode)
         self.last_verdict = verdict
         guard = self._journal.decide(verdict, made, situation)
         if verdict.certified is None:

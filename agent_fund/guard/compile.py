@@ -99,19 +99,23 @@ def _option(leg: Leg) -> Option:
 
 
 def _chains(book: Book) -> list[list[Option]]:
-    """Open orders as chains: each order after the one that it waits for."""
+    """Open orders as chains: each order after the one that it waits for.
+
+    Of several orders that wait for the same one, the first continues its chain. The others start
+    their own, as if they waited for nothing: the market may do more, never less.
+    """
     chains: list[list[Option]] = []
-    where: dict[str, list[Option]] = {}
+    ends: dict[str, list[Option]] = {}
     for order in book.open_orders:
         if not order.remaining:
             continue
         option = Option(order.instrument, order.signed_remaining, order.limit)
-        chain = where.get(order.waits_for) if order.waits_for is not None else None
+        chain = ends.pop(order.waits_for, None) if order.waits_for is not None else None
         if chain is None:
             chain = []
             chains.append(chain)
         chain.append(option)
-        where[order.order_id] = chain
+        ends[order.order_id] = chain
     return chains
 
 

@@ -11,7 +11,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.compile import Band
 from agent_fund.guard.finding import Finding
-from agent_fund.guard.machine import Bounds
+from agent_fund.guard.machine import Bounds, Mode
 from agent_fund.guard.proof import Proof
 
 
@@ -87,3 +87,9 @@ class Verdict:
         if self.outcome is Outcome.REPAIRED:
             return f"repaired to {float(self.theta):.1%} of the proposal: {reasons}"
         return f"refused: {reasons}"
+
+
+def locked_out(mode: Mode) -> Verdict:
+    """The refusal of whatever an agent proposes while the fund is not Active."""
+    finding = Finding("mode", False, "an active fund", mode.value, "the guard is on its way out")
+    return Verdict(Outcome.REFUSED, Proposal(), Fraction(0), (finding,), (finding,), None)

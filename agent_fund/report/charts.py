@@ -71,7 +71,7 @@ def nav_chart(run: Run) -> Figure:
     if run.monitor.breaches:
         traces.append(_breaches(run, digits))
     axis = {"title": {"text": run.currency}, "tickformat": "~s"}
-    return _over_time(run, traces, layout(400, axis))
+    return _over_time(run, traces, layout(400, axis), named=True)
 
 
 def drawdown_chart(run: Run) -> Figure:
@@ -108,6 +108,12 @@ def exposure_chart(run: Run) -> Figure:
     peak = values(frame["cap_at_peak"], RATIO_DIGITS)
     traces.append(line("Cap at no drawdown", x, peak, MUTED, dash="dot", width=1, **share))
     traces.append(line("Cap of the day", x, cap, LIMIT, dash="dash", **share))
+    gross = run.parts.mandate.guardrail("gross_leverage")
+    if gross is not None:
+        most = float(gross.limit)
+        name = f"Gross leverage: {limit_percent(most)}"
+        ends, flat = [x[0], x[-1]], values(pd.Series([most, most]), RATIO_DIGITS)
+        traces.append(line(name, ends, flat, INK, width=1, hoverinfo="skip"))
     axis = {"tickformat": ".0%", "rangemode": "tozero", "title": {"text": "share of NAV"}}
     return _over_time(run, traces, layout(270, axis))
 
@@ -144,9 +150,12 @@ def _breaches(run: Run, digits: int) -> Trace:
     }
 
 
-def _over_time(run: Run, traces: list[Trace], shape: dict[str, Any]) -> Figure:
-    """The figure, with the modes shaded behind it."""
-    bands = mode_bands(run)
+def _over_time(
+    run: Run, traces: list[Trace], shape: dict[str, Any], *, named: bool = False
+) -> Figure:
+    """The figure over the whole run, with the modes shaded; ``named``: in the legend too."""
+    bands = [band | {"showlegend": named} for band in mode_bands(run)]
     if bands:
         shape["yaxis9"] = BAND_AXIS
+    shape["xaxis"]["range"] = times(pd.DatetimeIndex(run.frame.index[[0, -1]]))
     return {"data": [*bands, *traces], "layout": shape}

@@ -76,6 +76,7 @@ def decision_chart(run: Run) -> Figure:
     }
     height = 250 + 30 * len(lanes)
     figure = layout(height, share, hovermode="closest")
+    figure["yaxis"]["automargin"] = True
     figure["xaxis"] |= {"range": [stamps[0], stamps[-1]], "anchor": "y2" if lanes else "y"}
     if lanes:
         figure["yaxis2"] = {

@@ -30,8 +30,8 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, s
 
 INSTRUMENTS = ("#0072b2", "#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#8b919a")
 MODES = {
-    "reducing": ("Reducing", "rgba(230,159,0,0.22)", ""),
-    "exiting": ("Exiting", "rgba(213,94,0,0.26)", ""),
+    "reducing": ("Reducing", "rgba(230,159,0,0.20)", ""),
+    "exiting": ("Exiting", "rgba(213,94,0,0.17)", ""),
     "halted": ("Halted", "rgba(91,99,109,0.16)", "/"),
 }
 
@@ -55,10 +55,10 @@ def line(name: str, x: list[str], y: list[float | None], colour: str, **more: An
 
 def layout(height: int, y: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """The common layout; ``y`` is the main axis."""
-    axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True}
+    axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False}
     return {
         "height": height,
-        "margin": {"l": 56, "r": 16, "t": 34, "b": 30},
+        "margin": {"l": 64, "r": 16, "t": 34, "b": 30},
         "font": {"family": FONT, "size": 12, "color": MUTED},
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",

@@ -11,6 +11,11 @@ MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 
 
+def plain(value: float) -> str:
+    """A ratio with two decimals; an en dash where it is not a number."""
+    return _signed(value, f"{abs(value):.2f}") if math.isfinite(value) else DASH
+
+
 def money(value: float, currency: str) -> str:
     """An amount with its currency: whole units from 10,000 on, cents below, else six decimals."""
     size = abs(value)

@@ -14,16 +14,27 @@ from agent_fund.report.numbers import (
     limit_percent,
     money,
     percent,
+    plain,
     short_day,
 )
 from agent_fund.report.run import Run
 
-MAX_ROWS = 12
+MAX_ROWS = 10
+MAX_FAILURES = 6
 
 GUARDRAILS = {
     "max_drawdown": "NAV stays within {} of its high-water mark",
     "gross_leverage": "Gross exposure stays within {} of NAV",
     "concentration": "The position in any one asset stays within {} of NAV",
+}
+
+DECISIONS = {
+    "intents": "asked",
+    "abstained": "no answer",
+    "held": "chose to hold",
+    "admitted": "trade admitted as proposed",
+    "repaired": "trade cut to what is safe",
+    "refused": "trade refused",
 }
 
 PERFORMANCE = {
@@ -77,6 +88,18 @@ def reasons(run: Run) -> list[tuple[str, int, float]]:
     return [(name, number, number / largest) for name, number in counts.most_common()]
 
 
+def asked(run: Run) -> Table:
+    """How often the agent was asked, and what came of it."""
+    rows = [(name, f"{run.summary['decisions'][key]:,}") for key, name in DECISIONS.items()]
+    return Table(("Decisions", ""), tuple(rows), 1)
+
+
+def modes(run: Run) -> Table:
+    """How many bars the fund spent in each mode."""
+    rows = [(name, f"{number:,}") for name, number in run.summary["modes"].items()]
+    return Table(("Bars by mode", ""), tuple(rows), 1)
+
+
 def mandate(run: Run) -> Table:
     """Each guardrail, its limit in a sentence, when it acts, and where it comes from."""
     rows = [
@@ -122,7 +145,8 @@ def market(run: Run) -> Table:
         ("Latency", f"{latency} beyond the next open", "in the horizon"),
         (
             "Orders live",
-            f"{count(execution['order_bars'], 'bar')}, to close {execution['exit_bars']}",
+            f"{count(execution['order_bars'], 'bar')}; closing ones "
+            f"{count(execution['exit_bars'], 'bar')}",
             "in the horizon",
         ),
     )
@@ -130,32 +154,45 @@ def market(run: Run) -> Table:
 
 
 def refusals(run: Run) -> Table:
-    """The proposals that the guard refused or cut the most, with both sides' words."""
+    """The proposals that the guard refused or cut the most, with both sides' words.
+
+    Those that met the very same words stand in one row, told by the last of them.
+    """
     stopped = [d for d in decisions(run) if d.outcome != "admitted"]
-    worst = sorted(stopped, key=lambda d: (d.theta, -d.bar))[:MAX_ROWS]
+    times = Counter((d.outcome, d.why) for d in stopped)
+    last = {(d.outcome, d.why): d for d in sorted(stopped, key=lambda d: (-d.theta, d.bar))}
+    worst = sorted(last.values(), key=lambda d: (d.theta, -d.bar))
     rows = [
         (
             short_day(run.time(d.bar)),
-            "refused" if d.outcome == "refused" else f"repaired to {percent(d.theta)}",
+            ("refused" if d.outcome == "refused" else f"cut to {percent(d.theta)}")
+            + _times(times[d.outcome, d.why]),
             d.asked,
             d.reason or DASH,
             ". ".join(d.why) or DASH,
         )
-        for d in worst
+        for d in worst[:MAX_ROWS]
     ]
-    header = ("Bar", "Verdict", "Asked for", "The agent's words", "The guard's words")
-    return Table(header, tuple(rows), note=_left(len(stopped), "proposals refused or repaired"))
+    header = ("Day", "Verdict", "Asked for", "The agent's words", "The guard's words")
+    return Table(header, tuple(rows), note=_left(len(worst), "kinds of refusal and repair"))
 
 
 def way_out(run: Run) -> Table:
-    """What the guard did by itself, looks apart, the latest first."""
+    """What the guard did by itself, looks apart, the latest first; the very same acts together."""
     own = [a for a in acts(run) if a.act != "look"]
+    times = Counter((a.act, a.legs, a.why) for a in own)
+    last = sorted({(a.act, a.legs, a.why): a.bar for a in own}.items(), key=lambda kept: -kept[1])
     rows = [
-        (short_day(run.time(a.bar)), ACTS[a.act], a.legs or DASH, a.why or DASH)
-        for a in own[: -MAX_ROWS - 1 : -1]
+        (
+            short_day(run.time(bar)),
+            ACTS[act] + _times(times[act, legs, why]),
+            legs or DASH,
+            why or DASH,
+        )
+        for (act, legs, why), bar in last[:MAX_ROWS]
     ]
-    header = ("Bar", "Act", "Orders", "Why")
-    return Table(header, tuple(rows), note=_left(len(own), "acts"))
+    header = ("Day", "Act", "Orders", "Why")
+    return Table(header, tuple(rows), note=_left(len(last), "acts"))
 
 
 def missed(run: Run) -> Table:
@@ -169,13 +206,17 @@ def missed(run: Run) -> Table:
 
 
 def failures(run: Run) -> Table:
-    """Every bar in which an assumption failed, the first ones first."""
-    every = run.monitor.failures
-    rows = [
-        (f.assumption, f"{f.bar:,}", short_day(run.time(f.bar)), f.text) for f in every[:MAX_ROWS]
-    ]
-    header = ("Assumption", "Bar", "Day", "What was seen")
-    return Table(header, tuple(rows), note=_left(len(every), "failures"))
+    """The first bars in which each assumption failed, with what was seen and declared."""
+    every = sorted(run.monitor.failures, key=lambda f: (f.assumption, f.bar))
+    seen: Counter[str] = Counter()
+    rows = []
+    for f in every:
+        seen[f.assumption] += 1
+        if seen[f.assumption] <= MAX_FAILURES:
+            rows.append((f.assumption, f"{f.bar:,}", short_day(run.time(f.bar)), f.text))
+    left = len(every) - len(rows)
+    note = f"The first ones of each; {left:,} more are in summary.json." if left else ""
+    return Table(("Assumption", "Bar", "Day", "What was seen"), tuple(rows), note=note)
 
 
 def provenance(run: Run) -> Table:
@@ -203,6 +244,10 @@ def provenance(run: Run) -> Table:
     return Table(("", "SHA-256"), tuple((name, str(value)) for name, value in rows))
 
 
+def _times(number: int) -> str:
+    return f", {number:,} times" if number > 1 else ""
+
+
 def _left(number: int, what: str) -> str:
     return f"{MAX_ROWS} of {number:,} {what}; all are in the log." if number > MAX_ROWS else ""
 
@@ -211,4 +256,4 @@ def _figure(text: str, share: bool) -> str:
     if text == "n/a":
         return DASH
     value = float(decimal(text, "figure"))
-    return percent(value) if share else f"{value:.2f}"
+    return percent(value) if share else plain(value)

@@ -46,7 +46,7 @@ def tiles(run: Run) -> list[Tile]:
         returned = percent(float(run.summary["unguarded"]["total_return"]))
         found.append(
             Tile(
-                "The guard cost" if cost >= 0 else "The guard brought",
+                "The guard cost" if cost >= 0 else "The guard added",
                 money(abs(cost), run.currency),
                 f"unguarded return {returned}",
             )
@@ -56,7 +56,7 @@ def tiles(run: Run) -> list[Tile]:
         Tile(
             "Mean exposure",
             percent(exposure["mean"]),
-            f"{percent(used, 0)} of the cap, {percent(exposure['cap_at_peak'])} of NAV",
+            f"of NAV; {percent(used, 0)} of the cap at no drawdown",
             used,
         )
     )

@@ -23,7 +23,8 @@ class Verdict:
     """The first thing that is read.
 
     Attributes:
-        state: ``held``, ``assumption`` or ``defect``.
+        state: ``held``, ``strained`` (held though an assumption failed), ``assumption`` or
+            ``defect``.
     """
 
     state: str
@@ -37,7 +38,10 @@ def verdict(run: Run) -> Verdict:
         run.summary["guarantee"]
     ]
     if state == "held":
-        title = "The drawdown promise was kept."
+        failed = sorted({f.assumption for f in run.monitor.failures})
+        but = f", though {_listed(failed)} failed" if failed else ""
+        state = "strained" if failed else "held"
+        title = f"The drawdown promise was kept{but}."
         sentences = [_kept(run), *_failed_all_the_same(run)]
     else:
         breach = run.monitor.breaches[0]
@@ -54,7 +58,7 @@ def verdict(run: Run) -> Verdict:
                 "this. Please report it with the run folder."
             )
     if run.twin:
-        sentences.append(_unguarded(run))
+        sentences += [_unguarded(run), price(run)]
     return Verdict(state, title, tuple(sentences))
 
 
@@ -62,8 +66,9 @@ def condition(run: Run) -> str:
     """The sentence that keeps the promise from being read as more than it is."""
     horizon = count(run.parts.mandate.stress.horizon, "open")
     return (
-        f"The promise is proved for every market inside the declared stress set over {horizon} "
-        "and says nothing of any other: if an assumption fails, losses can go beyond the limit."
+        "The promise is conditional. It is proved for every market that stays inside the declared "
+        f"stress set for {horizon} after a decision, and says nothing of any other: if an "
+        "assumption fails, losses can go beyond the limit."
     )
 
 
@@ -76,7 +81,7 @@ def cautions(run: Run) -> list[str]:
     found = []
     if named:
         found.append(
-            f"{'; '.join(named)}: those opens are no market prices, so the fills at them are "
+            f"{'; '.join(named)}: such opens are hardly market prices, so fills at them may be "
             "kinder than real ones, and moves over an open look smaller than they were."
         )
     gaps = sum(r["kind"] == "gap" for r in run.records)
@@ -109,10 +114,11 @@ def exposure(run: Run) -> str:
     """How much of what the mandate allows was used."""
     figures = {name: float(value) for name, value in run.summary["exposure"].items()}
     return (
-        f"On average {percent(figures['mean'])} of NAV was invested, "
-        f"{percent(figures['share_of_cap'], 0)} of the cap at no drawdown "
-        f"({percent(figures['cap_at_peak'])}); the cap of the day averaged "
-        f"{percent(figures['cap_now'])}."
+        "The cap is the largest book of the mix held (equal weights if none is) for which the "
+        f"promise can be proved. It averaged {percent(figures['cap_now'])} of NAV, and "
+        f"{percent(figures['cap_at_peak'])} as if there were no drawdown. On average "
+        f"{percent(figures['mean'])} was invested, {percent(figures['share_of_cap'], 0)} of the "
+        "latter."
     )
 
 
@@ -131,10 +137,10 @@ def _when(run: Run) -> str:
 
 def _failed_all_the_same(run: Run) -> list[str]:
     bars = Counter(code for code, _ in {(f.assumption, f.bar) for f in run.monitor.failures})
-    return [
-        f"{code} failed in {count(number, 'bar')} all the same: there the proof did not apply."
-        for code, number in sorted(bars.items())
-    ]
+    if not bars:
+        return []
+    named = "; ".join(f"{code} failed in {count(n, 'bar')}" for code, n in sorted(bars.items()))
+    return [f"{named}. There the proof did not apply, and the limit held without it."]
 
 
 def _broken(run: Run, breach: Breach) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from agents_builders import completion
 from agents_market import STRATEGIES, book_of, history_of, tracker
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_fund.agents.chat import ChatRequest, ChatResponse, parse_completion
@@ -57,6 +57,10 @@ def market(last: int = 100_000) -> Any:
     st.integers(0, 999),
     st.integers(0, 1000),
 )
+@example("risk-on", 50, 10**13, 0, 0, 100, 100, 500, 0, 0)
+@example("risk-on", 50, 10**13, 0, 0, 100, 100, 0, 500, 0)
+@example("risk-on", 0, 10**9, 0, 10**5, 100, 100, 0, 0, 0)
+@example("risk-off", 50, 0, 10**5, 10**5, 100, 100, 500, 10, 10)
 def test_legs_never_exceed_cash_or_position(
     stance: str,
     nasdaq_percent: int,
@@ -158,9 +162,9 @@ def test_the_context_is_what_the_closes_say() -> None:
     assert texts == {
         "name": "SP500",
         "close": "11.01",
-        "weeks_4": "+10.1%",
-        "weeks_13": "-45.0%",
-        "weeks_26": "-45.0%",
+        "weeks_4": "rose 10.1%",
+        "weeks_13": "fell 45.0%",
+        "weeks_26": "fell 45.0%",
         "drawdown": "45.0%",
         # One day of +10 % and one of +1/1100, the rest flat: sqrt(252 / 20 * 0.0100008).
         "volatility": "35.5%",
@@ -181,4 +185,13 @@ def test_percentages_are_rounded_to_the_nearest_tenth(numerator: int, denominato
     module = sys.modules[Allocator.__module__]
     shown = Fraction(module.percent(numerator, denominator).rstrip("%"))
     assert abs(shown - Fraction(100 * numerator, denominator)) <= Fraction(1, 20)
-    assert module.signed_percent(-numerator, denominator)[0] == ("-" if numerator else "+")
+    assert shown == Fraction(module.moved(denominator, denominator + numerator)[5:-1])
+
+
+def test_a_move_says_its_direction() -> None:
+    module = sys.modules[Allocator.__module__]
+    assert [module.moved(2000, after) for after in (1999, 2000, 2001)] == [
+        "fell 0.1%",
+        "rose 0.0%",
+        "rose 0.1%",
+    ]

@@ -38,6 +38,12 @@ def test_files_of_one_name_do_not_replace_each_other(tmp_path: Path) -> None:
     assert load_class(write(tmp_path / "a", 3), "Momentum")(symbol="X").window == 3
 
 
+def test_copies_of_one_file_know_where_they_lie(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        cls = load_class(write(tmp_path / folder, 1), "Momentum")
+        assert sys.modules[cls.__module__].__file__ == str(tmp_path / folder / "momentum.py")
+
+
 def test_a_missing_file_is_named_with_its_neighbour(tmp_path: Path) -> None:
     write(tmp_path, 1)
     with pytest.raises(ConfigurationError, match=r"momentun\.py does not exist.*'momentum\.py'"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from agents_market import STRATEGIES, book_of, feed, history_of, tracker
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent_fund.agents.errors import ConfigurationError
@@ -61,6 +61,9 @@ def test_decides_as_a_naive_recomputation_even_when_bars_are_not_shown(
     st.integers(0, 9_999),
     st.integers(0, 9_999),
 )
+@example(10**12, 600, 10_000, 0, 5_000)
+@example(10**12, 600, 10_000, 5_000, 0)
+@example(10**12, 600, 5_000, 0, 0)
 def test_a_buy_leaves_the_reserve_and_keeps_to_the_exposure(
     cash: int, close: int, exposure: int, tolerance: int, reserve: int
 ) -> None:

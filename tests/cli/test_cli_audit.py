@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from cli_workspace import told
+
+from agent_fund.audit.canonical import encode
+from agent_fund.audit.merkle import leaf_hash, verify_inclusion
+from agent_fund.cli.main import run
+from agent_fund.cli.records import Reader
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_a_finished_run_verifies_and_its_root_can_be_compared(
+    finished: Path, capsys: Capture
+) -> None:
+    assert run(["audit", "verify", str(finished), "--json"]) == 0
+    verified = told(capsys)
+    assert verified["root_compared"] is False
+    root = str(verified["root"])
+    assert run(["audit", "verify", str(finished), "--root", root]) == 0
+    assert root in capsys.readouterr().out
+    assert run(["audit", "verify", str(finished), "--root", "00" * 32]) == 1
+    assert root in capsys.readouterr().err
+
+
+def test_a_changed_record_is_1(finished: Path, capsys: Capture) -> None:
+    database = sqlite3.connect(finished / "log.sqlite")
+    with database:
+        database.execute("UPDATE leaf SET body = ? WHERE seq = 3", (b'{"kind":"mark","rows":[]}',))
+    database.close()
+    assert run(["audit", "show", str(finished)]) == 1
+    assert "leaf 3" in capsys.readouterr().err
+    assert run(["audit", "verify", str(finished), "--json"]) == 1
+    value = told(capsys)
+    assert value["exit"] == 1
+    assert "log.sqlite" in json.dumps(value["error"])
+
+
+def test_a_changed_report_is_1_and_named(finished: Path, capsys: Capture) -> None:
+    with (finished / "report.html").open("a") as file:
+        file.write(" ")
+    assert run(["audit", "verify", str(finished)]) == 1
+    assert "report.html" in capsys.readouterr().err
+
+
+def test_records_are_listed_by_kind_from_a_number_and_up_to_a_limit(
+    finished: Path, capsys: Capture
+) -> None:
+    assert run(["audit", "show", str(finished), "--json", "--limit", "1000"]) == 0
+    every = told(capsys)["records"]
+    assert isinstance(every, list)
+    assert [r["index"] for r in every] == list(range(len(every)))
+    orders = [r for r in every if r["record"]["kind"] == "order"]
+    first = orders[1]["index"]
+    arguments = ["--kind", "order", "--from", str(first), "--limit", "2", "--json"]
+    assert run(["audit", "show", str(finished), *arguments]) == 0
+    value = told(capsys)
+    assert value["records"] == orders[1:3]
+    assert value["left"] == len(orders) - 3
+
+
+def test_every_record_of_a_run_has_a_gist_of_its_kind(finished: Path, capsys: Capture) -> None:
+    assert run(["audit", "show", str(finished), "--json", "--limit", "1000"]) == 0
+    records = told(capsys)["records"]
+    assert isinstance(records, list)
+    kinds = {r["record"]["kind"] for r in records}
+    assert kinds >= {"genesis", "mark", "intent", "proposal", "guard", "order", "fill", "close"}
+    assert not [r for r in records if r["gist"].startswith("{")]
+
+
+def test_a_table_for_people_shows_bar_and_day(finished: Path, capsys: Capture) -> None:
+    assert run(["audit", "show", str(finished), "--limit", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "0 2020-09-08" in shown or "0 2020-09-07" in shown
+    assert "2 shown" in shown
+    assert "--from 2" in shown
+
+
+def test_an_unknown_kind_is_2_and_the_nearest_is_named(finished: Path, capsys: Capture) -> None:
+    assert run(["audit", "show", str(finished), "--kind", "gurd"]) == 2
+    assert "did you mean 'guard'?" in capsys.readouterr().err
+
+
+def test_one_record_comes_with_a_proof_that_anybody_can_check(
+    finished: Path, capsys: Capture
+) -> None:
+    assert run(["audit", "show", str(finished), "--record", "5", "--json"]) == 0
+    value = told(capsys)
+    record, inclusion = value["record"], value["inclusion"]
+    assert isinstance(record, dict)
+    assert isinstance(inclusion, dict)
+    digest = leaf_hash(encode(record))
+    proof = [bytes.fromhex(sibling) for sibling in inclusion["proof"]]
+    root = bytes.fromhex(inclusion["root"])
+    assert verify_inclusion(5, inclusion["size"], digest, proof, root)
+    assert run(["audit", "show", str(finished), "--record", "5"]) == 0
+    assert "the proof leads from the leaf to the root" in capsys.readouterr().out
+
+
+def test_an_intent_is_shown_with_what_it_committed_to(finished: Path, capsys: Capture) -> None:
+    assert run(["audit", "show", str(finished), "--kind", "intent", "--json"]) == 0
+    records = told(capsys)["records"]
+    assert isinstance(records, list)
+    assert run(["audit", "show", str(finished), "--record", str(records[0]["index"])]) == 0
+    shown = capsys.readouterr().out
+    assert "fields, kept beside the log" in shown
+    assert '"snapshot"' in shown
+
+
+def test_a_record_beyond_the_end_is_2(finished: Path, capsys: Capture) -> None:
+    assert run(["audit", "show", str(finished), "--record", "99999"]) == 2
+    assert "the log holds records 0 to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{}, {"kind": "fill"}, {"kind": "mark", "rows": []}, {"kind": "guard", "act": 3}, {"kind": 7}],
+)
+def test_a_record_of_no_known_form_is_shown_raw(record: dict[str, object]) -> None:
+    assert Reader().gist(record) == json.dumps(record)
+
+
+def test_a_reason_cannot_steer_the_terminal() -> None:
+    record = {"kind": "abort", "reason": "down\x1b[1;1H"}
+    assert Reader().gist(record) == "abstains: down\ufffd[1;1H"

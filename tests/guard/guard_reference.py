@@ -1,0 +1,128 @@
+"""A second checker, written from the certificate's definition in rationals, not from the code.
+
+It shares the kernel's data types and nothing else. ``verdict`` is the least integer bound that
+a certificate proves, or None if it proves nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+
+from agent_fund.guard.kernel.certificate import SHIFT, Certificate, Leaf, Split
+from agent_fund.guard.kernel.form import Form, Hinge, StressSet
+
+UNIT = Fraction(1, 2**SHIFT)
+Interval = tuple[Fraction, Fraction]
+
+
+def verdict(form: Form, stress: StressSet, tree: Certificate) -> int | None:
+    box = [(Fraction(low), Fraction(high)) for low, high in stress.box]
+    value = _proves(form, stress, tree, box, 0)
+    return None if value is None else math.ceil(value)
+
+
+def _proves(
+    form: Form, stress: StressSet, tree: Certificate, box: list[Interval], depth: int
+) -> Fraction | None:
+    if isinstance(tree, Split):
+        if depth >= 64 or not 0 <= tree.driver < len(box):
+            return None
+        low, high = box[tree.driver]
+        if tree.at <= low or tree.at >= high:
+            return None
+        halves = []
+        for half, side in ((tree.left, (low, tree.at)), (tree.right, (tree.at, high))):
+            part = list(box)
+            part[tree.driver] = (Fraction(side[0]), Fraction(side[1]))
+            halves.append(_proves(form, stress, half, part, depth + 1))
+        left, right = halves
+        return None if left is None or right is None else max(left, right)
+    return _leaf(form, stress, tree, box)
+
+
+def _leaf(form: Form, stress: StressSet, leaf: Leaf, box: Sequence[Interval]) -> Fraction | None:
+    lines = [(s * UNIT, o * UNIT) for s, o in leaf.majorants]
+    prices = [y * UNIT for y in leaf.multipliers]
+    if len(lines) != len(form.hinges) or len(prices) != len(stress.rows):
+        return None
+    if any(y < 0 for y in prices):
+        return None
+    for hinge, (slope, offset) in zip(form.hinges, lines, strict=True):
+        # A piecewise-linear function lies below a line iff it does at its ends and kinks.
+        points = list(box[hinge.driver])
+        if hinge.slope:
+            kink = Fraction(-hinge.offset, hinge.slope)
+            if points[0] <= kink <= points[1]:
+                points.append(kink)
+        if any(slope * x + offset < hinge_value(hinge, x) for x in points):
+            return None
+    # The Lagrangian: constant + offsets + y.b + sup over the box of a separable linear function.
+    supremum = form.constant + sum((o for _, o in lines), Fraction(0))
+    supremum += sum(
+        (y * row.bound for y, row in zip(prices, stress.rows, strict=True)), Fraction(0)
+    )
+    for index, (low, high) in enumerate(box):
+        slope = Fraction(form.linear[index])
+        slope += sum(
+            (s for h, (s, _) in zip(form.hinges, lines, strict=True) if h.driver == index),
+            Fraction(0),
+        )
+        slope -= sum(
+            (y * r.coefficients[index] for y, r in zip(prices, stress.rows, strict=True)),
+            Fraction(0),
+        )
+        supremum += max(slope * low, slope * high)
+    return supremum
+
+
+def hinge_value(hinge: Hinge, x: Fraction) -> Fraction:
+    return hinge.weight * max(Fraction(0), hinge.slope * x + hinge.offset)
+
+
+def form_value(form: Form, x: Sequence[Fraction]) -> Fraction:
+    linear = sum((c * v for c, v in zip(form.linear, x, strict=True)), Fraction(form.constant))
+    return linear + sum((hinge_value(h, x[h.driver]) for h in form.hinges), Fraction(0))
+
+
+def inside(stress: StressSet, x: Sequence[Fraction]) -> bool:
+    boxed = all(low <= v <= high for v, (low, high) in zip(x, stress.box, strict=True))
+    return boxed and all(
+        sum(c * v for c, v in zip(row.coefficients, x, strict=True)) <= row.bound
+        for row in stress.rows
+    )
+
+
+def vertices(stress: StressSet) -> Iterator[tuple[Fraction, ...]]:
+    """Every vertex of the set, by solving each choice of as many tight constraints as drivers."""
+    count = len(stress.box)
+    planes: list[tuple[list[Fraction], Fraction]] = []
+    for index, interval in enumerate(stress.box):
+        unit = [Fraction(int(i == index)) for i in range(count)]
+        planes += [(unit, Fraction(end)) for end in sorted(set(interval))]
+    for row in stress.rows:
+        planes.append(([Fraction(c) for c in row.coefficients], Fraction(row.bound)))
+    for chosen in itertools.combinations(planes, count):
+        point = _solve([list(a) for a, _ in chosen], [b for _, b in chosen])
+        if point is not None and inside(stress, point):
+            yield point
+
+
+def _solve(matrix: list[list[Fraction]], right: list[Fraction]) -> tuple[Fraction, ...] | None:
+    size = len(right)
+    for column in range(size):
+        pivot = next((r for r in range(column, size) if matrix[r][column]), None)
+        if pivot is None:
+            return None
+        matrix[column], matrix[pivot] = matrix[pivot], matrix[column]
+        right[column], right[pivot] = right[pivot], right[column]
+        for r in range(size):
+            if r != column and matrix[r][column]:
+                share = matrix[r][column] / matrix[column][column]
+                matrix[r] = [
+                    a - share * b for a, b in zip(matrix[r], matrix[column], strict=True)
+                ]
+                right[r] -= share * right[column]
+    return tuple(right[i] / matrix[i][i] for i in range(size))
