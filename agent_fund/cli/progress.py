@@ -35,18 +35,19 @@ def _bars(console: Console) -> Iterator[Progress]:
     shown = rich_progress.Progress(
         rich_progress.TextColumn("{task.description:<10}"),
         rich_progress.BarColumn(bar_width=32),
-        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("{task.fields[count]}"),
         rich_progress.TimeElapsedColumn(),
         console=console,
         transient=True,
     )
-    tasks = {_PREPARE: shown.add_task(_PREPARE, total=None)}
+    tasks = {_PREPARE: shown.add_task(_PREPARE, total=None, count="")}
 
     def report(stage: str, done: int, total: int) -> None:
         if stage not in tasks:
             shown.update(tasks[_PREPARE], visible=False)
-            tasks[stage] = shown.add_task(stage, total=total)
-        shown.update(tasks[stage], completed=done, total=total)
+            tasks[stage] = shown.add_task(stage, total=total, count="")
+        count = f"{done:,} of {total:,}"
+        shown.update(tasks[stage], completed=done, total=total, count=count)
 
     with shown:
         yield report
