@@ -20,7 +20,7 @@ from agent_fund.backtest.recording import record
 
 def main(run_file: Path) -> None:
     """Serve the model, ask it everything, write the cassette."""
-    with serve_local_model() as (url, name, weights), Progress() as bar:
+    with serve_local_model(threads=1) as (url, name, weights), Progress() as bar:
         task = bar.add_task("asking the model")
         header = CassetteHeader(
             model=name,

@@ -15,10 +15,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from agent_fund.agents.chat import ChatModel
+from agent_fund.agents.errors import Abstain
 from agent_fund.agents.language_model import Answer, LanguageModelStrategy
 from agent_fund.agents.sizing import free_cash, limit_price, sellable, share, whole_lots
 from agent_fund.domain.book import Book
-from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.market.snapshot import Snapshot
 
@@ -42,7 +42,6 @@ class IndexAllocator(LanguageModelStrategy[Allocation]):
 
     Args:
         risk_on, neutral, risk_off: share of NAV invested under each stance.
-        every: sessions between two questions.
         minimum_trade: share of NAV below which a leg is left out.
         tolerance: how far beyond the last close a limit may stand.
         reserve: share of NAV that stays in cash, for fees.
@@ -61,8 +60,7 @@ class IndexAllocator(LanguageModelStrategy[Allocation]):
         max_tokens: int = 120,
         risk_on: str = "100%",
         neutral: str = "75%",
-        risk_off: str = "40%",
-        every: int = WEEK,
+        risk_off: str = "50%",
         minimum_trade: str = "1%",
         tolerance: str = "2%",
         reserve: str = "1%",
@@ -70,7 +68,6 @@ class IndexAllocator(LanguageModelStrategy[Allocation]):
         super().__init__(
             model, model_name, prompt, temperature=temperature, seed=seed, max_tokens=max_tokens
         )
-        self.every = require_int(every, "every", minimum=1)
         self.invested = {
             "risk-on": share(risk_on, "risk_on"),
             "neutral": share(neutral, "neutral"),
@@ -80,12 +77,14 @@ class IndexAllocator(LanguageModelStrategy[Allocation]):
         self.tolerance = share(tolerance, "tolerance", below_one=True)
         self.reserve = share(reserve, "reserve", below_one=True)
 
-    def due(self, snapshot: Snapshot) -> bool:
-        """Every ``every`` sessions, once half a year of closes is known."""
-        return snapshot.bar >= 26 * WEEK and snapshot.bar % self.every == 0
-
     def context(self, snapshot: Snapshot, book: Book) -> Mapping[str, object]:
-        """``indices``: for each index its name, close, moves, drawdown and volatility, as texts."""
+        """``indices``: for each index its name, close, moves, drawdown and volatility, as texts.
+
+        Raises:
+            Abstain: half a year of closes is not known yet.
+        """
+        if snapshot.bar < 26 * WEEK:
+            raise Abstain(f"{snapshot.bar} sessions are known, {26 * WEEK} are needed")
         return {"indices": [self._describe(symbol, snapshot) for symbol in SYMBOLS]}
 
     def proposal(self, answer: Allocation, snapshot: Snapshot, book: Book) -> Proposal:

@@ -32,7 +32,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agent_fund.agents.chat import ChatModel, ChatRequest, Message, Role, strict_json
 from agent_fund.agents.errors import Abstain, AnswerError, ConfigurationError, ModelError
-from agent_fund.agents.strategy import HOLD
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.market.snapshot import Snapshot
@@ -101,19 +100,13 @@ class LanguageModelStrategy(ABC, Generic[AnswerT]):
     def proposal(self, answer: AnswerT, snapshot: Snapshot, book: Book) -> Proposal:
         """What a valid answer means in trades."""
 
-    def due(self, snapshot: Snapshot) -> bool:
-        """Whether to ask now. Judge by ``snapshot`` alone, so that a replay asks alike."""
-        return True
-
     def decide(self, snapshot: Snapshot, book: Book) -> Proposal:
-        """The model's proposal, or ``HOLD`` if it is not due.
+        """The model's proposal.
 
         Raises:
-            Abstain: the model failed, or its answer does not validate.
+            Abstain: the model failed, its answer does not validate, or ``context`` has no answer.
             ConfigurationError: the prompt names something that ``context`` does not give.
         """
-        if not self.due(snapshot):
-            return HOLD
         request = self.request(snapshot, book)
         try:
             answer = self.read(self._model.complete(request).text)

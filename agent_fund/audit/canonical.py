@@ -28,6 +28,10 @@ MAX_LEAF = 8192
 MAX_DEPTH = 64
 """Deepest nesting of lists and dicts."""
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, check_circular=False
+)
+
 
 def encode(value: JSON) -> bytes:
     """The RFC 8785 bytes of ``value``.
@@ -36,10 +40,16 @@ def encode(value: JSON) -> bytes:
         AuditError: for a float, an integer beyond ±(2^53-1), a key that is not a str, a lone
             surrogate, nesting deeper than ``MAX_DEPTH``, or any type that is not JSON.
     """
-    _require_json(value, "$", MAX_DEPTH)
+    ascii_keys = _all_plain(value, MAX_DEPTH)
+    if ascii_keys is None:
+        _refuse(value, "$", MAX_DEPTH)
     # The package's stub asks for invariant lists and dicts; the types were checked above.
     checked: Any = value
     try:
+        if ascii_keys:
+            # Without floats, and with keys whose code points sort as UTF-16 does, the standard
+            # encoder writes RFC 8785, thirty times faster; a property test compares the two.
+            return _ENCODER.encode(checked).encode()
         return rfc8785.dumps(checked)
     except UnicodeEncodeError as error:
         raise AuditError("JSON key", error.object, "write well-formed Unicode") from error
@@ -76,29 +86,55 @@ def sha256_hex(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _require_json(value: object, where: str, depth: int) -> None:
+def _all_plain(value: object, depth: int) -> bool | None:
+    """Whether every key is ASCII; None if something is not JSON without floats."""
     # Exact types: a bool is not an int, and an enum or a subclass of str is not plain JSON.
     kind = type(value)
     if kind is str or kind is bool or value is None:
-        return
+        return True
     if type(value) is int:
-        if not -MAX_INT <= value <= MAX_INT:
-            raise AuditError(where, value, "write integers beyond 2^53-1 as decimal strings")
+        return True if -MAX_INT <= value <= MAX_INT else None
+    if depth == 0:
+        return None
+    ascii_keys = True
+    if isinstance(value, (list, tuple)) and kind in (list, tuple):
+        for item in value:
+            inner = _all_plain(item, depth - 1)
+            if inner is None:
+                return None
+            ascii_keys &= inner
+    elif isinstance(value, dict) and kind is dict:
+        for key, item in value.items():
+            inner = _all_plain(item, depth - 1) if type(key) is str else None
+            if inner is None:
+                return None
+            ascii_keys &= inner and key.isascii()
+    else:
+        return None
+    return ascii_keys
+
+
+def _refuse(value: object, where: str, depth: int) -> None:
+    """Raise AuditError for the first thing in ``value`` that is not JSON without floats."""
+    kind = type(value)
+    if isinstance(value, float):
+        raise AuditError(where, value, "write it as a decimal string; floats are not exact")
+    if type(value) is int and not -MAX_INT <= value <= MAX_INT:
+        raise AuditError(where, value, "write integers beyond 2^53-1 as decimal strings")
+    if kind in (str, bool, int) or value is None:
         return
+    if kind not in (list, tuple, dict):
+        raise AuditError(where, value, "write None, bool, int, str, list or dict")
     if depth == 0:
         raise AuditError(where, kind.__name__, f"nest at most {MAX_DEPTH} deep")
-    if isinstance(value, (list, tuple)) and kind in (list, tuple):
-        for index, item in enumerate(value):
-            _require_json(item, f"{where}[{index}]", depth - 1)
-    elif isinstance(value, dict) and kind is dict:
+    if isinstance(value, dict):
         for key, item in value.items():
             if type(key) is not str:
                 raise AuditError(f"key in {where}", key, "write keys as str")
-            _require_json(item, f"{where}.{key}", depth - 1)
-    elif isinstance(value, float):
-        raise AuditError(where, value, "write it as a decimal string; floats are not exact")
-    else:
-        raise AuditError(where, value, "write None, bool, int, str, list or dict")
+            _refuse(item, f"{where}.{key}", depth - 1)
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _refuse(item, f"{where}[{index}]", depth - 1)
 
 
 def _unique(pairs: list[tuple[str, JSON]]) -> dict[str, JSON]:

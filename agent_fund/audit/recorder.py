@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from agent_fund.audit.canonical import JSON, encode
+from agent_fund.audit.canonical import JSON, encode, sha256_hex
 from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import Log
 from agent_fund.audit.merkle import leaf_hash
@@ -59,6 +59,10 @@ class Recorder:
 
     def blob(self, body: bytes) -> str:
         """Keep ``body`` beside the log; returns its SHA-256 in hex."""
+        if self.replaying:
+            digest = sha256_hex(body)
+            if self._log.has_blob(digest):
+                return digest
         return self._log.put_blob(body)
 
     def mark(

@@ -7,7 +7,6 @@ show (volumes, and so the venue's capacity; the twin; that prices are the market
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -19,17 +18,21 @@ from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import Log
 from agent_fund.audit.merkle import leaf_hash
 from agent_fund.audit.replay_guard import Certificate, GuardReplay
+from agent_fund.audit.replay_terms import COMMITTED, Flow, RunTerms
 from agent_fund.audit.schema import number, parse
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
-from agent_fund.domain.money import to_units
 from agent_fund.domain.order import Fill, Order, Purpose, Side, Status
 from agent_fund.execution.order_id import client_order_id
 from agent_fund.fund.monitor import Monitor
+from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import KernelError
 from agent_fund.guard.machine import Machine, MachineError, Mode
 from agent_fund.guard.mandate import ResolvedMandate
+
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+_ENDS = (Status.CANCELED, Status.EXPIRED, Status.REJECTED)
 
 
 class VerificationError(AuditError):
@@ -94,6 +97,15 @@ class Replay:
         self._fills: list[tuple[Fill, Order]] = []
         self._intent_open: int | None = None
         self._intent_state = ""
+        self._intents = 0
+        self._asked_bar = -1
+        self._due = False
+        self._proposed: tuple[int, dict[str, Any]] | None = None
+        self._first_bar: dict[str, int] = {}
+        self._paid: dict[str, int] = {}
+        self._queued: set[Flow] = set()
+        self._flow_tried = False
+        self._gap_ends: int | None = None
         self._expected: list[tuple[dict[str, str], bytes, str]] = []
         self._expected_guard = -1
         self._previous_order = ""
@@ -134,7 +146,7 @@ class Replay:
             self.records.append(record)
         except (AuditError, DomainError, KernelError, MachineError) as error:
             raise self._bad(f"{kind}: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
+        except _MALFORMED as error:
             raise self._bad(f"{kind}: malformed: {error!r}") from error
 
     def finish(self) -> None:
@@ -155,8 +167,9 @@ class Replay:
     def _genesis(self, record: dict[str, Any]) -> None:
         if record["kind"] != "genesis" or record["v"] != 1 or not record["guarded"]:
             raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 1")
-        self.mandate = ResolvedMandate.from_json(json.loads(self._log.blob(record["mandate"])))
-        self._config = json.loads(self._log.blob(record["config"]))
+        self._record = record
+        self.mandate = ResolvedMandate.from_json(self._canonical(record["mandate"]))
+        config = self._canonical(record["config"])
         currency = Asset(record["currency"]["symbol"], record["currency"]["scale"])
         self.instruments = tuple(
             Instrument(
@@ -181,17 +194,27 @@ class Replay:
         self.monitor = Monitor(self.mandate, self._symbols)
         self._secret = bytes.fromhex(record["secret"]["hex"])
         self._rules = GuardReplay(self._log, self.mandate, str(record["mandate"]))
-        self._flows = {
-            (_midnight(f["date"]), to_units(f["amount"], currency.scale, "flow"), f["name"])
-            for f in self._config["flows"]
-        }
+        self._terms = RunTerms(config, currency)
+        self._terms.require_genesis(record)
+        self._flows = list(self._terms.flows)
+
+    def _canonical(self, digest: str) -> Any:
+        """The JSON value kept under ``digest``, which has one encoding only."""
+        body = self._log.blob(digest)
+        value = json.loads(body)
+        if dumps(value) != body:
+            raise AuditError("blob", digest, "it is not in canonical form")
+        return value
 
     # -- the market ---------------------------------------------------------------------------
 
     def _gap(self, record: dict[str, Any]) -> None:
         self._end_bar()
-        if self._config["market"]["gaps"] != "skip" or record["after"] >= record["before"]:
+        if not self._terms.skips_gaps or record["after"] >= record["before"]:
             raise AuditError("gap", record, "the run file does not skip gaps")
+        if self._gap_ends is not None or record["after"] != self._time and self.marks:
+            raise AuditError("gap", record["after"], f"the last bar closed at {self._time}")
+        self._gap_ends = record["before"]
 
     def _mark(self, record: dict[str, Any]) -> None:
         if not record["rows"]:
@@ -202,8 +225,13 @@ class Replay:
 
     def _row(self, row: list[Any]) -> None:
         bar, open_time, close_time, opens_text, closes_text, nav_open_text, nav_text = row
-        if bar != self.bar + 1 or not self._time <= open_time < close_time:
-            raise AuditError("mark", row[:3], f"bar {self.bar + 1} comes next, later than before")
+        if any(type(n) is not int for n in (bar, open_time, close_time)) or bar != self.bar + 1:
+            raise AuditError("mark", row[:3], f"bar {self.bar + 1} comes next")
+        if not self._time <= open_time < close_time:
+            raise AuditError("mark", row[:3], f"it comes later than {self._time}")
+        if self._gap_ends not in (None, close_time):
+            raise AuditError("mark", close_time, f"the gap ends at {self._gap_ends}")
+        self._terms.require_time(close_time)
         opens, closes = tuple(map(number, opens_text)), tuple(map(number, closes_text))
         if len(opens) != len(self._symbols) or len(closes) != len(opens) or min(opens) < 1:
             raise AuditError("mark", row, "one positive price an instrument")
@@ -212,6 +240,7 @@ class Replay:
         self._time, self._closes = close_time, closes
         market = dict(zip(self._symbols, opens, strict=True))
         for fill, order in self._fills:
+            self._terms.require_price(fill, market[fill.instrument.symbol])
             self.monitor.filled(fill, order, market[fill.instrument.symbol])
         self._fills = []
         breached = self.machine.breached
@@ -237,6 +266,8 @@ class Replay:
             )
         )
         self._looked, self._bar_open = False, True
+        self._flow_tried, self._gap_ends = False, None
+        self._due = self._terms.cadence.due(bar, close_time)
 
     @property
     def bar(self) -> int:
@@ -265,9 +296,15 @@ class Replay:
     def _end_bar(self) -> None:
         self._look()
         if self._bar_open:
+            self._require_flow()
             self._bar_open = False
             if self._intent_open is not None:
                 raise AuditError("intent", self._intent_open, "it must close within its bar")
+            if self._proposed is not None:
+                raise AuditError("proposal", self._proposed[0], "the guard must judge it")
+            for order in self._orders.values():
+                if order.expires <= self.bar:
+                    raise AuditError("order", order.order_id, f"it ends in bar {order.expires}")
             # What the last acts of the bar made of the state.
             last = self.marks[-1]
             self.marks[-1] = replace(
@@ -285,18 +322,35 @@ class Replay:
 
     # -- the agent ----------------------------------------------------------------------------
 
-    def _intent(self, record: dict[str, Any]) -> None:
+    def _require_turn(self, record: dict[str, Any]) -> None:
+        """The agent is asked once at a close, when the run file says so, and never while halted."""
         self._look()
-        if self._intent_open is not None or self.machine.mode is Mode.HALTED:
-            raise AuditError("intent", record["id"], "one at a time, and none while halted")
-        if record["bar"] != self.bar or record["time"] != self._time:
-            raise AuditError("intent", record["bar"], f"bar {self.bar} has just closed")
+        self._require_flow()
+        kind, bar = record["kind"], self.bar
+        if record["bar"] != bar:
+            raise AuditError(kind, record["bar"], f"bar {bar} has just closed")
+        if not self._due or self._asked_bar == bar or self.machine.mode is Mode.HALTED:
+            raise AuditError(kind, bar, "the agent is asked once, when due, and not while halted")
+        self._asked_bar = bar
+
+    def _intent(self, record: dict[str, Any]) -> None:
+        self._require_turn(record)
+        name = f"{self.bar}/{self._intents}"
+        if record["time"] != self._time or record["id"] != name:
+            raise AuditError("intent", record["id"], f"it is {name}, at {self._time}")
+        self._intents += 1
         fields = decode(self._log.blob(record["fields"]))
         if not isinstance(fields, dict):
             raise AuditError("fields", fields, "an object")
         salts = {name: salt_for(self._secret, record["id"], name) for name in fields}
         if commit(fields, salts).hex() != record["commitment"]:
             raise AuditError("commitment", record["commitment"], "the fields make another one")
+        known = {name: self._record[name] for name in COMMITTED} | {"as_of": self._time}
+        if "request" in fields:
+            known["model"] = self._terms.model
+        for name, value in known.items():
+            if fields.get(name) != value:
+                raise AuditError(f"committed {name}", fields.get(name), f"the run's is {value}")
         self._fields = fields
         self._intent_open, self._intent_state = self._index, "intent"
 
@@ -315,21 +369,23 @@ class Replay:
         self._intent_state = "response"
 
     def _abort(self, record: dict[str, Any]) -> None:
-        self._look()
-        if record["bar"] != self.bar:
-            raise AuditError("abort", record["bar"], f"bar {self.bar} has just closed")
-        if record["intent"] != -1:
-            self._require_intent(record, "response")
-            self._intent_open = None
+        if record["intent"] == -1:
+            self._require_turn(record)
+            return
+        self._require_intent(record, "response")
+        self._intent_open = None
 
     def _proposal(self, record: dict[str, Any]) -> None:
         self._require_intent(record, "response" if "request" in self._fields else "intent")
         self._intent_open = None
-        self._proposed = (self._index, record)
+        if record["legs"]:
+            self._proposed = (self._index, record)
 
     def _require_intent(self, record: dict[str, Any], state: str) -> None:
         if record["intent"] != self._intent_open or self._intent_state != state:
             raise AuditError("intent", record["intent"], f"open is {self._intent_open}")
+        if record.get("bar", self.bar) != self.bar:
+            raise AuditError(record["kind"], record["bar"], f"bar {self.bar} has just closed")
         self._intent_index = record["intent"]
 
     # -- the guard ----------------------------------------------------------------------------
@@ -339,13 +395,16 @@ class Replay:
         prices = dict(zip(self._symbols, self._closes, strict=True))
         if act in ("decide", "flow", "flow_queued"):
             self._look()
+        elif act != "kill" and (self._looked or machine.mode is not Mode.ACTIVE and self._orders):
+            raise AuditError(act, self.bar, "one look a bar, and none while the way out is open")
         self._rules.require_situation(record, book, prices, machine, self.bar)
         if act == "look":
             self._accept(self._rules.certified(record, book, prices, self._symbols))
         elif act == "decide":
-            index, proposal = self._proposed
+            index, proposal = self._proposed or (None, {})
             if record["proposal"] != index:
                 raise AuditError("decide", record["proposal"], f"the proposal is record {index}")
+            self._proposed = None
             admitted = self._rules.decided(record, proposal, book, prices, machine)
             if admitted is not None:
                 self._accept(replace(admitted, book={}))
@@ -362,11 +421,15 @@ class Replay:
             leaf = leaf_hash(self._log.leaf(self._index))
             self._expect(record, leaf, Purpose.REDUCE if act == "reduce" else Purpose.EXIT)
         elif act == "kill":
+            if machine.killed:
+                raise AuditError("kill", self.bar, "the fund is killed already")
             machine.kill()
             return  # what is left of the look still has to come
         elif act == "done":
+            if not machine.killed:
+                raise AuditError("done", machine.mode.value, "only a kill ends in a halt")
             machine.done(flat=not any(self._positions.values()) and not self._orders)
-        elif act == "flow":
+        else:
             self._flow(record, book, prices)
         self._looked = True
 
@@ -375,11 +438,25 @@ class Replay:
         self._certificate = certificate
         self._anchor, self._anchor_bar = self._closes, self.bar
 
+    def _require_flow(self) -> None:
+        """The first flow that is due has been tried, if the fund could try it."""
+        if self._flow_tried or not self._flows or self._flows[0][0] > self._time:
+            return
+        waits = self.machine.mode is not Mode.ACTIVE or self._orders
+        if not waits and self._flows[0] not in self._queued:
+            raise AuditError("flow", self._flows[0], "it is due and was not tried")
+
     def _flow(self, record: dict[str, Any], book: Book, prices: Mapping[str, int]) -> None:
         flow = (record["due"], number(record["amount"]), record["name"])
-        if flow not in self._flows or record["due"] > self._time:
-            raise AuditError("flow", flow, "the run file does not state it")
-        self._flows.discard(flow)
+        if self._flow_tried or flow not in self._flows[:1] or record["due"] > self._time:
+            raise AuditError("flow", flow, "the run file does not state it as the next")
+        if self.machine.mode is not Mode.ACTIVE or book.open_orders:
+            raise AuditError("flow", flow, "money moves while the fund is active, no order open")
+        self._flow_tried = True
+        if record["act"] == "flow_queued":
+            self._queued.add(flow)
+            return
+        del self._flows[0]
         after = Book(book.currency, book.cash + flow[1], book.instruments, book.positions)
         if after.cash < 0:
             raise AuditError("flow", flow, "cash cannot pay for it")
@@ -423,8 +500,12 @@ class Replay:
             record["expires"],
             waits_for or None,
         )
+        if order.expires != self._terms.expires(self.bar, order.purpose):
+            raise AuditError("order", order.expires, "the run file gives it another life")
         self._previous_order = order.order_id
         self._orders[order.order_id] = order
+        if order.waits_for is None:
+            self._first_bar[order.order_id] = self._terms.first_bar(self.bar)
         if order.purpose is not Purpose.AGENT:
             self._way_out.append(order.order_id)
 
@@ -433,7 +514,7 @@ class Replay:
         order = self._orders.get(record["order"])
         if order is None or record["exec"] in self._execs:
             raise AuditError("fill", record["exec"], "no open order of that id, or a duplicate")
-        if order.waits_for is not None and order.waits_for in self._orders:
+        if order.order_id not in self._first_bar:
             raise AuditError("fill", record["exec"], "the leg before it is not filled")
         fill = Fill(
             record["exec"],
@@ -445,11 +526,14 @@ class Replay:
             number(record["fee"]),
             record["bar"],
         )
-        if fill.bar != self.bar + 1 or fill.bar > order.expires:
+        first = self._first_bar[order.order_id]
+        if fill.bar != self.bar + 1 or not first <= fill.bar <= order.expires:
             raise AuditError("fill", fill.bar, f"bar {self.bar + 1} comes next")
+        notional, paid = fill.instrument.notional(fill.quantity, fill.price), self._paid
+        self._terms.require_fee(fill, paid.get(fill.order_id, 0))
+        paid[fill.order_id] = paid.get(fill.order_id, 0) + notional
         self._execs.add(fill.exec_id)
         self._fills.append((fill, order))
-        notional = fill.instrument.notional(fill.quantity, fill.price)
         symbol = fill.instrument.symbol
         self._cash -= fill.side.sign * notional + fill.fee
         self._positions[symbol] += fill.side.sign * fill.quantity
@@ -463,13 +547,20 @@ class Replay:
             raise AuditError("status", record["order"], "no open order of that id, or another bar")
         if record["bar"] > self.bar:
             self._end_bar()
-        self._put(order.with_status(Status(record["status"])), record["bar"])
+        status = Status(record["status"])
+        if status not in _ENDS or (status is Status.EXPIRED) != (order.expires <= record["bar"]):
+            raise AuditError("status", record["status"], f"its last bar is {order.expires}")
+        self._put(order.with_status(status), record["bar"])
 
     def _put(self, order: Order, bar: int) -> None:
         if order.status.open:
             self._orders[order.order_id] = order
             return
         del self._orders[order.order_id]
+        if order.status is Status.FILLED:
+            for waiting in self._orders.values():
+                if waiting.waits_for == order.order_id:
+                    self._first_bar[waiting.order_id] = self._terms.first_bar(bar)
         if order.order_id in self._way_out:
             self._ended[order.order_id] = order
             if all(i in self._ended for i in self._way_out):
@@ -493,8 +584,3 @@ class Replay:
         if stated != found:
             raise AuditError("close", stated, f"the log makes {found}")
         self.closed = True
-
-
-def _midnight(day: str) -> int:
-    moment = dt.datetime.combine(dt.date.fromisoformat(day), dt.time(), dt.UTC)
-    return int(moment.timestamp()) * 1000

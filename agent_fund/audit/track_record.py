@@ -20,6 +20,10 @@ class Bar(Protocol):
     """What a bar left: NAV and high-water mark in base units, and the mode."""
 
     @property
+    def nav_open(self) -> int:
+        """NAV at the open, after its fills."""
+
+    @property
     def nav(self) -> int:
         """NAV after everything that the bar brought."""
 
@@ -41,8 +45,13 @@ def guarantee(monitor: Monitor) -> str:
 
 
 def deepest(bars: Sequence[Bar]) -> Fraction:
-    """The deepest fall of NAV below its high-water mark, at closes."""
-    return max((1 - Fraction(b.nav, b.mark) for b in bars), default=Fraction(0))
+    """The deepest fall of NAV below its high-water mark, at opens and closes."""
+    worst, mark = Fraction(0), 0
+    for bar in bars:
+        mark = max(mark, bar.nav_open)
+        worst = max(worst, 1 - Fraction(bar.nav_open, mark), 1 - Fraction(bar.nav, bar.mark))
+        mark = bar.mark
+    return worst
 
 
 def track_record(

@@ -188,7 +188,10 @@ def _mandate(
         raise RunFileError(
             f"{file}: horizon: {declared} opens do not cover the way out, which takes {needed}"
         )
-    stress = mandate.stress.resolve(window.opens, window.closes, declared or needed)
+    first, last = runfile.mandate.calibrate_start, runfile.mandate.calibrate_end
+    stress = mandate.stress.resolve(
+        window.opens, window.closes, declared or needed, f"{first} to {last}"
+    )
     section = runfile.venue
     slippage = maximum_slippage(
         HalfSpread(section.spread.share),

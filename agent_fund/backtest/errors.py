@@ -16,10 +16,8 @@ class Interrupted(Exception):  # noqa: N818 - an event, not an error
 
     Attributes:
         folder: the run folder, as text.
-        bars: bars that were finished.
     """
 
-    def __init__(self, folder: str, bars: int) -> None:
-        super().__init__(f"stopped after {bars} bars; resume with: --resume {folder}")
+    def __init__(self, folder: str) -> None:
+        super().__init__(f"stopped; resume with: --resume {folder}")
         self.folder = folder
-        self.bars = bars

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +15,7 @@ from agent_fund.backtest.assemble import Parts
 from agent_fund.domain.money import from_units
 from agent_fund.fund.fund import Tick
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.machine import Bounds, Mode
+from agent_fund.guard.machine import Bounds
 
 NAME = "history.parquet"
 
@@ -64,6 +63,8 @@ def frame_of(
         spare: bounds of a book of one NAV in equal weights at the start, for bars that hold none.
     """
     limit = float(parts.mandate.drawdown.limit)
+    gross_limit = parts.mandate.guardrail("gross_leverage")
+    most = float("inf") if gross_limit is None else float(gross_limit.limit)
     unit = float(10**parts.currency.scale)
     rows = []
     for tick in ticks:
@@ -82,8 +83,8 @@ def frame_of(
                 "floor": (1 - limit) * tick.mark / unit,
                 "cash": tick.cash / unit,
                 "exposure": gross / tick.nav,
-                "cap": cap.now,
-                "cap_at_peak": cap.peak,
+                "cap": min(cap.now, most),
+                "cap_at_peak": min(cap.peak, most),
                 "mode": tick.mode.value,
             }
             | {
@@ -127,21 +128,3 @@ def write_history(
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink, compression="zstd")
     replace_file(folder / NAME, sink.getvalue().to_pybytes())
-
-
-def read_history(folder: Path) -> dict[str, list[object]]:
-    """The columns of ``history.parquet`` by name."""
-    table = pq.read_table(folder / NAME)
-    return {name: table.column(name).to_pylist() for name in table.column_names}
-
-
-def decimal_of(value: object) -> Decimal:
-    """A cell of the history as a Decimal, or TypeError."""
-    if not isinstance(value, Decimal):
-        raise TypeError(f"{value!r} is no decimal")
-    return value
-
-
-def mode_of(value: object) -> Mode:
-    """A cell of the history as a Mode, or ValueError."""
-    return Mode(value)

@@ -17,15 +17,15 @@ from agent_fund.audit.log import Log, MemoryLog
 from agent_fund.audit.manifest import MANIFEST, write_manifest
 from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.backtest.assemble import Parts, assemble
-from agent_fund.backtest.errors import Interrupted, RunFileError, RunFolderError
+from agent_fund.backtest.errors import Interrupted, RunFolderError
 from agent_fund.backtest.genesis import genesis, run_digest
 from agent_fund.backtest.history import frame_of, write_history
-from agent_fund.backtest.session import open_session, require_admits_something
+from agent_fund.backtest.session import Session, open_session, require_admits_something
 from agent_fund.backtest.summary import summarize
 from agent_fund.domain.book import Book
 from agent_fund.fund.fund import Tick
 from agent_fund.guard.engine import HOLD, Guard
-from agent_fund.guard.machine import Bounds
+from agent_fund.guard.machine import Bounds, Mode
 from agent_fund.guard.verdict import Situation
 from agent_fund.report.page import write_report
 
@@ -76,24 +76,33 @@ def backtest(
     guard = Guard(parts.mandate)
     require_admits_something(parts, guard)
     record, blobs = genesis(parts, guarded=True)
-    run = run_digest(record)
-    folder = _folder(parts, run, out, resume)
-    with _log(folder, resume is not None) as log:
-        session = open_session(
-            parts, log, record, blobs, guarded=True, resume=resume is not None, guard=guard
-        )
-        ticks = _advance(session.fund.advance, parts, folder, "guarded", progress)
+    folder = _folder(parts, run_digest(record), out, resume)
+    try:
+        return _run(parts, guard, record, blobs, folder, resume is not None, progress)
+    except KeyboardInterrupt:
+        raise Interrupted(str(folder)) from None
+
+
+def _run(
+    parts: Parts,
+    guard: Guard,
+    record: dict[str, JSON],
+    blobs: dict[str, bytes],
+    folder: Path,
+    resume: bool,
+    progress: Progress,
+) -> Finished:
+    with _log(folder, resume) as log:
+        session = open_session(parts, log, record, blobs, guarded=True, resume=resume, guard=guard)
+        ticks = _advance(session, parts, "guarded", progress)
         session.fund.close()
         root = session.recorder.finish()
-        if session.cassette is not None:
-            session.cassette.finish()
         records = [_record(leaf) for leaf in log.leaves()]
         size = log.size
-        monitor = session.fund.monitor
-    unguarded = _twin(parts, record, blobs, folder, progress)
-    if monitor is None:
-        raise RunFileError(f"{path}: a guarded run has a monitor")
+    monitor = session.monitor
+    unguarded = _twin(parts, record, blobs, progress)
     frame = frame_of(parts, ticks, _spare(parts, guard), unguarded)
+    run = run_digest(record)
     summary = summarize(parts, run, root, size, ticks, frame, monitor, records)
     progress("report", 0, 1)
     try:
@@ -107,41 +116,28 @@ def backtest(
     return Finished(folder, summary, frame)
 
 
-def _advance(
-    advance: Callable[[], Tick | None],
-    parts: Parts,
-    folder: Path,
-    stage: str,
-    progress: Progress,
-) -> list[Tick]:
+def _advance(session: Session, parts: Parts, stage: str, progress: Progress) -> list[Tick]:
+    """All bars; the cassette must then be used up, unless the fund was halted on the way."""
     ticks: list[Tick] = []
     total = len(parts.test)
-    try:
-        while (tick := advance()) is not None:
-            ticks.append(tick)
-            if not len(ticks) % 16:
-                progress(stage, len(ticks), total)
-    except KeyboardInterrupt:
-        raise Interrupted(str(folder), len(ticks)) from None
+    while (tick := session.fund.advance()) is not None:
+        ticks.append(tick)
+        if not len(ticks) % 16:
+            progress(stage, len(ticks), total)
+    if session.cassette is not None and ticks[-1].mode is not Mode.HALTED:
+        session.cassette.finish()
     progress(stage, total, total)
     return ticks
 
 
 def _twin(
-    parts: Parts,
-    record: dict[str, JSON],
-    blobs: dict[str, bytes],
-    folder: Path,
-    progress: Progress,
+    parts: Parts, record: dict[str, JSON], blobs: dict[str, bytes], progress: Progress
 ) -> list[Tick] | None:
     """The same strategy unguarded, on a log in memory: for comparison, not for audit."""
     if not parts.runfile.compare.unguarded:
         return None
     session = open_session(parts, MemoryLog(), {**record, "guarded": False}, blobs, guarded=False)
-    ticks = _advance(session.fund.advance, parts, folder, "unguarded", progress)
-    if session.cassette is not None:
-        session.cassette.finish()
-    return ticks
+    return _advance(session, parts, "unguarded", progress)
 
 
 def _spare(parts: Parts, guard: Guard) -> Bounds:

@@ -35,6 +35,7 @@ class Session:
 
     fund: Fund
     recorder: Recorder
+    monitor: Monitor
     cassette: CassettePlayer | None
 
 
@@ -78,6 +79,7 @@ def open_session(
     gate: Gate = guard if guard is not None else Unguarded(parts.mandate.costs)
     # A limit of the whole mark is no limit: the twin's machine only keeps NAV and mark.
     limit = parts.mandate.drawdown.limit if guarded else Fraction(1)
+    monitor = Monitor(parts.mandate, [i.symbol for i in parts.instruments])
     fund = Fund(
         feed=parts.test.rows(),
         history=history,
@@ -93,11 +95,11 @@ def open_session(
         journal=Journal(recorder, str(genesis["mandate"])),
         commitments=commitments,
         model=model,
-        monitor=Monitor(parts.mandate, [i.symbol for i in parts.instruments]) if guarded else None,
+        monitor=monitor if guarded else None,
         flows=parts.flows,
         gaps=parts.gaps,
     )
-    return Session(fund, recorder, cassette)
+    return Session(fund, recorder, monitor, cassette)
 
 
 def require_admits_something(parts: Parts, guard: Guard) -> None:

@@ -78,7 +78,7 @@ def failure_of(error: BaseException) -> Failure:
 
 def _message(error: BaseException) -> str:
     if isinstance(error, Interrupted):
-        text = f"stopped after {error.bars} bars; what was logged is whole"
+        text = "stopped; what was logged is whole"
     elif isinstance(error, KeyboardInterrupt):
         text = "stopped; if a run folder was made, go on with --resume and its name"
     else:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agent_fund.agents.errors import Abstain
 from agent_fund.agents.strategy import Strategy
@@ -32,12 +32,10 @@ from agent_fund.guard.finding import Finding
 from agent_fund.guard.machine import Bounds, Machine, Mode, scaled_mark
 from agent_fund.guard.verdict import Certified, Situation, Verdict, locked_out
 from agent_fund.guard.wayout import closing, reduction
+from agent_fund.market.bars import Row
 from agent_fund.market.gaps import Gap
 from agent_fund.market.snapshot import History
 
-Row = tuple[
-    int, int, tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]
-]
 CAPACITY_BARS = 20
 
 
@@ -68,8 +66,7 @@ class Terms:
     participation: Fraction
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """One bar of the book's history; positions and prices in instrument order."""
 
     bar: int
@@ -130,7 +127,11 @@ class Fund:
         self._gaps = list(gaps)
         self._bar = -1
         self._certified: Certified | None = None
-        self._certified_book: Book | None = None
+        self._covering = False
+        self._working = False
+        self._cash = 0
+        self._positions: tuple[int, ...] = ()
+        self._units: list[tuple[int, int]] = []
         self._band: list[tuple[int, int, int]] = []
         self._anchor: tuple[int, ...] | None = None
         self._anchor_bar = -1
@@ -154,23 +155,24 @@ class Fund:
         machine = self.machine
         if self._gaps and self._gaps[0].before <= close_time:
             self._journal.gap(self._gaps.pop(0))
-        if self._desk.open_orders:
+        if self._working:
             self._open(bar, opens, volumes)
-        nav_open = self._nav(opens)
-        breached = machine.breached
-        if not machine.tick(nav_open) and not breached:
-            self._broken(bar, "open", nav_open)
-            breached = True
+        if self._units:
+            nav_open, nav = self._nav(opens), self._nav(closes)
+            self._tick(bar, nav_open, nav)
+        else:
+            nav_open = nav = self._cash  # nothing is held: no price can move it
+            if machine.v != nav:
+                self._tick(bar, nav, nav)
         self._history.append(open_time, close_time, opens, highs, lows, closes, volumes)
-        nav = self._nav(closes)
-        if not machine.tick(nav) and not breached:
-            self._broken(bar, "close", nav)
         self._recorder.mark(bar, open_time, close_time, opens, closes, nav_open, nav)
         if self.monitor is not None and self._anchor is not None:
             self.monitor.moved(bar, self._anchor_bar, self._anchor, opens, closes)
-        if self._desk.open_orders:
+        if self._working:
             for order in self._desk.on_close(bar):
                 self._ended(order)
+            self._working = bool(self._desk.open_orders)
+            self._held = self._desk.book()
         if machine.breached:
             self.kill("the drawdown limit is broken")
         if machine.mode is not Mode.HALTED:
@@ -194,7 +196,20 @@ class Fund:
 
     # -- the book -----------------------------------------------------------------------------
 
+    def _tick(self, bar: int, nav_open: int, nav: int) -> None:
+        """The machine sees both marks of the bar; the first breach of a run is kept."""
+        machine = self.machine
+        breached = machine.breached
+        if not machine.tick(nav_open) and not breached:
+            self._broken(bar, "open", nav_open)
+            breached = True
+        if not machine.tick(nav) and not breached:
+            self._broken(bar, "close", nav)
+
     def _hold(self, book: Book) -> None:
+        """Positions or cash changed: no certificate covers this book yet."""
+        self._covering = False
+        self._held = book
         self._cash = book.cash
         self._positions = tuple(book.positions.get(s, 0) for s in self._symbols)
         self._units = [
@@ -285,16 +300,16 @@ class Fund:
         for answer in self._desk.send(orders, bar):
             if not answer.status.open:
                 self._ended(answer)
-        self._certified_book = None
+        self._covering, self._working = False, True
 
     # -- the guard ----------------------------------------------------------------------------
 
     def _accept(
-        self, certified: Certified, book: Book | None, bar: int, closes: tuple[int, ...]
+        self, certified: Certified, covering: bool, bar: int, closes: tuple[int, ...]
     ) -> None:
-        """The machine's Decide: these bounds are in force, for looks inside the band too."""
+        """The machine's Decide: these bounds are in force; ``covering``: at coming looks too."""
         self.machine.decide(certified.bounds)
-        self._certified, self._certified_book = certified, book
+        self._certified, self._covering = certified, covering
         self._band = [
             (column, *certified.band[symbol])
             for column, symbol in enumerate(self._symbols)
@@ -305,7 +320,8 @@ class Fund:
     def _look(self, bar: int, closes: tuple[int, ...]) -> None:
         machine = self.machine
         if machine.mode is Mode.ACTIVE:
-            if self._covered(bar, closes) and machine.try_decide(self._certified_bounds):
+            bounds = self._covered(bar, closes)
+            if bounds is not None and machine.try_decide(bounds):
                 self._anchor, self._anchor_bar = closes, bar
                 return
             situation = self._situation(bar, closes)
@@ -327,26 +343,22 @@ class Fund:
                 machine.exit()
             self._exit(situation)
 
-    @property
-    def _certified_bounds(self) -> Bounds:
-        if self._certified is None:
-            raise DomainError("certificate", None, "a look needs one")
-        return self._certified.bounds
-
-    def _covered(self, bar: int, closes: tuple[int, ...]) -> bool:
-        """Whether the certificate in force covers this very book at these prices."""
-        if self._certified_book is None or self._certified_book is not self._desk.book():
-            return False
-        if self._certified is None or bar > self._certified.until:
-            return False
-        return all(low <= closes[column] <= high for column, low, high in self._band)
+    def _covered(self, bar: int, closes: tuple[int, ...]) -> Bounds | None:
+        """The bounds in force, if their certificate covers this very book at these prices."""
+        certified = self._certified
+        if not self._covering or certified is None or bar > certified.until:
+            return None
+        for column, low, high in self._band:
+            if not low <= closes[column] <= high:
+                return None
+        return certified.bounds
 
     def _recertify(self, situation: Situation, closes: tuple[int, ...]) -> bool:
         certified = self._gate.look(situation)
         if certified is None:
             return False
         self._journal.look(certified, situation)
-        self._accept(certified, situation.book, situation.bar, closes)
+        self._accept(certified, True, situation.bar, closes)
         return True
 
     def _reduce(self, situation: Situation) -> None:
@@ -405,7 +417,7 @@ class Fund:
 
     def _decide(self, bar: int, time: int, closes: tuple[int, ...]) -> None:
         snapshot = self._history.snapshot()
-        book = self._desk.book()
+        book = self._desk.book() if self._working else self._held
         self._commitments.begin(bar, time)
         if self._model is not None:
             self._model.snapshot_digest = snapshot.digest()
@@ -435,7 +447,7 @@ class Fund:
         guard = self._journal.decide(verdict, made, situation)
         if verdict.certified is None:
             return
-        self._accept(verdict.certified, None, bar, closes)
+        self._accept(verdict.certified, False, bar, closes)
         leaf = self._recorder.leaf_hash(intent)
         self._send(verdict.proposal, Purpose.AGENT, guard, bar, leaf)
 
@@ -479,7 +491,6 @@ class Fund:
             )
         self.machine.flow(flow.amount, certified.bounds)
         self._hold(self._desk.book())
-        self._certified_book = None
 
     def close(self) -> None:
         """Record the end of the run; nothing is sent or cancelled by it."""

@@ -48,7 +48,9 @@ class Monitor:
     def __init__(self, mandate: ResolvedMandate, symbols: Sequence[str]) -> None:
         self._mandate = mandate
         self._symbols = tuple(symbols)
-        self._boxes = [mandate.stress.box[mandate.stress.driver(s)] for s in symbols]
+        boxes = [mandate.stress.box[mandate.stress.driver(s)] for s in symbols]
+        self._boxes = [(SCALE + low, SCALE + high) for low, high in boxes]
+        self._horizon = mandate.stress.horizon
         self._factors = bool(mandate.stress.factors)
         self.inside = 0
         self.failures: list[Failure] = []
@@ -66,7 +68,17 @@ class Monitor:
 
         The horizon ends at its last open: what comes after it is no move of that decision.
         """
-        left = self._mandate.stress.horizon - (bar - since)
+        left = self._horizon - (bar - since)
+        if left > 0 and not self._factors:
+            for before, first, last, (low, high) in zip(
+                anchor, opens, closes, self._boxes, strict=True
+            ):
+                least, most = before * low, before * high
+                if not (least <= first * SCALE <= most and least <= last * SCALE <= most):
+                    break
+            else:
+                self.inside += 1
+                return
         text = self._outside(anchor, opens) if left >= 0 else None
         if text is None and left > 0:
             text = self._outside(anchor, closes)
@@ -76,12 +88,6 @@ class Monitor:
             self.failures.append(Failure("A1", bar, text))
 
     def _outside(self, anchor: Sequence[int], prices: Sequence[int]) -> str | None:
-        if not self._factors:
-            for before, after, (low, high) in zip(anchor, prices, self._boxes, strict=True):
-                if not before * low <= (after - before) * SCALE <= before * high:
-                    break
-            else:
-                return None
         stress = self._mandate.stress
         moves = stress.moves(
             dict(zip(self._symbols, anchor, strict=True)),

@@ -7,6 +7,7 @@ open at which the last exit fills. All arithmetic is exact; moves round outward.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -35,8 +36,12 @@ class Calibration:
         opens: Mapping[str, Sequence[int]],
         closes: Mapping[str, Sequence[int]],
         horizon: int,
+        window: str = "the window given",
     ) -> Stress:
         """The stress set for ``opens`` and ``closes``, synchronous prices by symbol, oldest first.
+
+        Args:
+            window: the calibration window in words, for the record.
 
         Raises:
             DomainError: if the window is shorter than the horizon.
@@ -56,19 +61,24 @@ class Calibration:
                 known = ", ".join(instruments)
                 raise DomainError(f"factor {name}", sorted(unknown), f"instruments are: {known}")
             basket = _basket(paths, weights)
-            box.append(self._box(basket))
+            # Rounded moves weigh in with either sign, so the basket's own rounding is bounded here.
+            slack = _ceil(sum(map(abs, weights.values()), Fraction(0)))
+            box.append(self._box(basket, slack))
             betas = {s: _beta(paths[s], basket) for s in instruments}
-            residuals = {s: self._residual(paths[s], basket, betas[s]) for s in instruments}
+            residuals = {s: self._residual(paths[s], basket, betas[s], slack) for s in instruments}
             factors.append(Factor(name, dict(weights), betas, residuals))
-        return Stress(instruments, tuple(box), tuple(factors), horizon)
+        origin = f"{self.multiple} times the worst move of {horizon} opens in {window}"
+        return Stress(instruments, tuple(box), tuple(factors), horizon, origin)
 
-    def _box(self, moves: Sequence[int]) -> tuple[int, int]:
-        low, high = min(0, *moves), max(0, *moves)
+    def _box(self, moves: Sequence[int], slack: int = 0) -> tuple[int, int]:
+        low, high = min(0, *moves) - slack, max(0, *moves) + slack
         # -(-x // 1) rounds outward; a spot price cannot fall by more than all of it.
         return max(-SCALE, -_ceil(-low * self.multiple)), _ceil(high * self.multiple)
 
-    def _residual(self, moves: Sequence[int], basket: Sequence[int], beta: int) -> int:
+    def _residual(self, moves: Sequence[int], basket: Sequence[int], beta: int, slack: int) -> int:
         worst = max(abs(m * BETA_UNIT - beta * f) for m, f in zip(moves, basket, strict=True))
+        # The exact move is less than 1 from its rounding, the basket's less than slack + 1.
+        worst += BETA_UNIT + abs(beta) * (slack + 1)
         return _ceil(Fraction(worst, BETA_UNIT) * self.multiple)
 
 
@@ -99,9 +109,7 @@ def _away(change: int, base: int) -> int:
 
 def _basket(paths: Mapping[str, Sequence[int]], weights: Mapping[str, Fraction]) -> list[int]:
     columns = [(paths[s], w) for s, w in weights.items()]
-    unit = 1
-    for _, weight in columns:
-        unit = unit * weight.denominator // Fraction(unit, weight.denominator).numerator
+    unit = math.lcm(*(weight.denominator for _, weight in columns))
     shares = [int(w * unit) for _, w in columns]
     result: list[int] = []
     for row in zip(*(moves for moves, _ in columns), strict=True):

@@ -13,6 +13,8 @@ from dataclasses import replace
 from fractions import Fraction
 
 from agent_fund.domain.book import Book
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Leg, Proposal
 from agent_fund.guard.compile import (
     Band,
@@ -118,6 +120,7 @@ class Guard:
         except TooManyCasesError as error:
             finding = Finding("cases", False, "a bounded number of ways", str(error), "any fills")
             return (finding,), None
+        band = price_band(situation.book, proposal, situation.prices, Fraction(0))
         findings = pre_trade(
             self.mandate,
             every,
@@ -126,7 +129,6 @@ class Guard:
             situation.prices,
             situation.capacity,
         )
-        band = price_band(situation.book, proposal, situation.prices, Fraction(0))
         certified, words = self._certify(proposal, situation, band)
         findings.append(
             max_drawdown.judge(
@@ -192,14 +194,21 @@ def scale(proposal: Proposal, share: Fraction) -> Proposal:
 
 
 def price_band(book: Book, proposal: Proposal, prices: Mapping[str, int], width: Fraction) -> Band:
-    """``width`` around the price of every instrument that is held or may be."""
+    """``width`` around the price of every instrument that is held or may be.
+
+    Raises:
+        DomainError: for one of them without a positive integer price.
+    """
     symbols = {s for s, q in book.positions.items() if q}
     symbols |= {order.instrument.symbol for order in book.open_orders}
     symbols |= {leg.instrument.symbol for leg in proposal.legs}
     band = {}
     for symbol in sorted(symbols):
-        half = int(prices[symbol] * width)
-        band[symbol] = (prices[symbol] - half, prices[symbol] + half)
+        if symbol not in prices:
+            raise DomainError("price", symbol, "every instrument held or traded needs one")
+        price = require_int(prices[symbol], f"price of {symbol}", minimum=1)
+        half = int(price * width)
+        band[symbol] = (price - half, price + half)
     return band
 
 

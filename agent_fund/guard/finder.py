@@ -82,6 +82,11 @@ class Finder:
         cost = [float(c) for c in form.linear]
         for hinge, (slope, _) in zip(form.hinges, majorants, strict=True):
             cost[hinge.driver] += slope / (1 << SHIFT)
+        if not self._stress.rows:  # a box alone: each driver at the end that costs more
+            corner = (
+                Fraction(high if c > 0 else low) for c, (low, high) in zip(cost, box, strict=True)
+            )
+            return Leaf(majorants, ()), tuple(corner)
         size = max(map(abs, cost), default=0.0) or 1.0
         if box != self._box:
             self._solver.changeColsBounds(

@@ -73,7 +73,19 @@ def worst_drawdown(nav: int, mark: int, bounds: Bounds) -> Fraction:
 class Machine:
     """The state, and the only ways to change it."""
 
-    __slots__ = ("H", "V", "bounds", "breached", "h", "killed", "limit", "mode", "v")
+    __slots__ = (
+        "H",
+        "V",
+        "_kept",
+        "_whole",
+        "bounds",
+        "breached",
+        "h",
+        "killed",
+        "limit",
+        "mode",
+        "v",
+    )
 
     def __init__(self, limit: Fraction, nav: int) -> None:
         if not 0 <= limit <= 1:
@@ -81,6 +93,7 @@ class Machine:
         if nav <= 0:
             raise MachineError(f"a fund starts with a positive NAV, not {nav}")
         self.limit = limit
+        self._whole, self._kept = limit.denominator, limit.denominator - limit.numerator
         self.mode = Mode.ACTIVE
         self.V = self.H = self.v = self.h = nav
         self.bounds = Bounds(0, 0, 0)
@@ -93,8 +106,7 @@ class Machine:
         if nav > self.h:
             self.h = nav
             return True
-        limit = self.limit
-        if (limit.denominator - limit.numerator) * self.h > limit.denominator * nav:
+        if self._kept * self.h > self._whole * nav:
             self.breached = True
             return False
         return True
@@ -114,14 +126,15 @@ class Machine:
 
     def try_decide(self, bounds: Bounds) -> bool:
         """Decide if Active and Safe; the look at every bar, so its arithmetic stands here again."""
-        limit = self.limit
-        whole, part = limit.denominator, limit.numerator
+        if bounds is self.bounds and self.v == self.V and self.h == self.H:
+            return self.mode is Mode.ACTIVE  # the decision in force, word for word
+        whole, kept = self._whole, self._kept
         nav = self.v * SCALE
         peak = nav + bounds.gain
         mark = self.h * SCALE
         if mark > peak:
             peak = mark
-        if self.mode is not Mode.ACTIVE or (whole - part) * peak > whole * (
+        if self.mode is not Mode.ACTIVE or kept * peak > whole * (
             nav - bounds.loss - bounds.costs * SCALE
         ):
             return False

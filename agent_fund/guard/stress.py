@@ -7,6 +7,7 @@ sets are exact integers; the kernel's StressSet is built from nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -49,12 +50,14 @@ class Stress:
         box: (low, high) of each driver in 1/SCALE; instruments first, then factors.
         factors: the factors, in driver order.
         horizon: number of bar opens after the decision that the set covers.
+        origin: where the numbers come from, in words; recorded, never evaluated.
     """
 
     instruments: tuple[str, ...]
     box: tuple[tuple[int, int], ...]
     factors: tuple[Factor, ...]
     horizon: int
+    origin: str = ""
 
     def __post_init__(self) -> None:
         if len(self.box) != len(self.instruments) + len(self.factors):
@@ -68,9 +71,7 @@ class Stress:
         count = len(self.box)
         for number, factor in enumerate(self.factors):
             column = len(self.instruments) + number
-            unit = 1
-            for weight in factor.weights.values():
-                unit = unit * weight.denominator // Fraction(unit, weight.denominator).numerator
+            unit = math.lcm(*(weight.denominator for weight in factor.weights.values()))
             definition = [0] * count
             definition[column] = unit
             for symbol, weight in factor.weights.items():
@@ -126,6 +127,7 @@ class Stress:
             "instruments": list(self.instruments),
             "box": [[low, high] for low, high in self.box],
             "horizon": self.horizon,
+            "origin": self.origin,
             "factors": [
                 {
                     "name": f.name,
@@ -153,6 +155,7 @@ class Stress:
                 for f in value["factors"]
             ),
             value["horizon"],
+            value["origin"],
         )
 
 

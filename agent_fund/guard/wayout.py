@@ -1,8 +1,9 @@
 """The way out: which orders reduce or close the book, and at which limit they surely fill.
 
 Every leg is closed by the same fraction, scaled to the least liquid, so that a hedged book stays
-hedged on the way. Limits sit at the edge of the stress set around the decision's prices, less the
-slippage that the mandate allows for: inside the set these orders fill.
+hedged on the way. Limits sit at the edge of the stress set around the decision's prices, or around
+the market's if it has moved further, less the slippage that the mandate allows for: inside the set
+these orders fill, and outside it they still follow the market down.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ def closing(
         size = min(lots * instrument.lot, abs(quantity))
         if size:
             side = Side.SELL if quantity > 0 else Side.BUY
-            limit = edge(mandate, symbol, side, anchor[symbol], instrument.tick)
+            # Beyond the set the decision's edge would never fill: then the market's own counts.
+            now, then = situation.prices[symbol], anchor[symbol]
+            price = min(now, then) if side is Side.SELL else max(now, then)
+            limit = edge(mandate, symbol, side, price, instrument.tick)
             legs.append(Leg(instrument, side, size, limit))
     return Proposal(tuple(legs))
 
@@ -74,14 +78,15 @@ def edge(mandate: ResolvedMandate, symbol: str, side: Side, price: int, tick: in
 def _safe_after(guard: Guard, situation: Situation, keep: Fraction) -> bool:
     """Whether ``keep`` of the book would be Safe once the rest is sold and its costs are paid."""
     book = situation.book
-    kept, closed = {}, 0
+    kept, closed, proceeds = {}, 0, 0
     for symbol, quantity in book.positions.items():
         instrument = book.instruments[symbol]
         kept[symbol] = int(quantity * keep) // instrument.lot * instrument.lot
-        closed += abs(instrument.notional(quantity - kept[symbol], situation.prices[symbol]))
+        notional = instrument.notional(quantity - kept[symbol], situation.prices[symbol])
+        closed += abs(notional)
+        proceeds += notional
     cost = guard.mandate.costs.exit(closed)
-    # Only NAV and positions enter the certificate; the proceeds make cash whole.
-    after = Book(book.currency, book.cash, book.instruments, kept)
+    after = Book(book.currency, book.cash + proceeds - cost, book.instruments, kept)
     later = replace(situation, book=after, nav=situation.nav - cost)
     if later.nav <= 0:
         return False

@@ -5,22 +5,23 @@ states them; ``BarTable`` is the synchronous bars of several, in the instruments
 
 The digest of a table is the SHA-256 of
 
-1. the ASCII line ``agent-fund bars 1``, then a line of JSON (RFC 8259, ASCII, no spaces): a list
+1. the ASCII line ``agent-fund bars 2``, then a line of JSON (RFC 8259, ASCII, no spaces): a list
    with, for each instrument, [symbol, base symbol, base scale, quote symbol, quote scale,
    venue, CAIP-2 chain or null, price scale, lot, tick, kind]; each line ends with LF;
 2. for each bar open_time, close_time, then the opens of all instruments in their order, their
-   highs, lows, closes and volumes: every number as 16 bytes, unsigned, big endian.
+   highs, lows, closes and volumes: one byte that says how wide the bar's numbers are, 8 or 16,
+   then every number in so many bytes, unsigned, big endian; 8 wherever all of them fit.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -286,7 +287,7 @@ def header_bytes(instruments: Sequence[Instrument]) -> bytes:
         ]
         for item in instruments
     ]
-    return f"agent-fund bars 1\n{json.dumps(described, separators=(',', ':'))}\n".encode("ascii")
+    return f"agent-fund bars 2\n{json.dumps(described, separators=(',', ':'))}\n".encode("ascii")
 
 
 def bar_bytes(
@@ -298,9 +299,17 @@ def bar_bytes(
     closes: Sequence[int],
     volumes: Sequence[int],
 ) -> bytes:
-    """One bar in the digest's layout, 16 bytes a number."""
-    row = chain((open_time, close_time), opens, highs, lows, closes, volumes)
-    return b"".join([value.to_bytes(16, "big") for value in row])
+    """One bar in the digest's layout."""
+    row = (open_time, close_time, *opens, *highs, *lows, *closes, *volumes)
+    try:
+        return b"\x08" + _eight_wide(len(row)).pack(*row)
+    except struct.error:  # a number of more than 64 bits
+        return b"\x10" + b"".join([value.to_bytes(16, "big") for value in row])
+
+
+@cache
+def _eight_wide(count: int) -> struct.Struct:
+    return struct.Struct(f">{count}Q")
 
 
 def _require_same(name: str, first: BarColumns, other: BarColumns) -> None:

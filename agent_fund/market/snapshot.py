@@ -15,33 +15,19 @@ import numpy as np
 import pandas as pd
 
 from agent_fund.domain.instrument import Instrument
-from agent_fund.market.bars import bar_bytes, header_bytes
+from agent_fund.market.bars import Row, bar_bytes, header_bytes
 from agent_fund.market.errors import MarketError
 
 
 class History:
-    """The bars that have closed so far; values lie bar after bar, in instrument order.
+    """The bars that have closed so far, one row a bar, values in instrument order.
 
     Rows come from ``BarTable.rows``, or from a venue through ``BarColumns``: values are checked
     there. Here only the order of time and the width of a row are, because a bar is fed at every
     step of a backtest.
     """
 
-    __slots__ = (
-        "_close_times",
-        "_closes",
-        "_columns",
-        "_hashed",
-        "_hasher",
-        "_highs",
-        "_instruments",
-        "_last_time",
-        "_lows",
-        "_open_times",
-        "_opens",
-        "_volumes",
-        "_width",
-    )
+    __slots__ = ("_columns", "_hashed", "_hasher", "_instruments", "_last_time", "_rows", "_width")
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self._instruments = MappingProxyType({item.symbol: item for item in instruments})
@@ -50,19 +36,13 @@ class History:
         if self._width == 0 or len(self._instruments) != self._width:
             names = [item.symbol for item in instruments]
             raise MarketError("instruments of a history", names, "give at least one, each once")
-        self._open_times: list[int] = []
-        self._close_times: list[int] = []
-        self._opens: list[int] = []
-        self._highs: list[int] = []
-        self._lows: list[int] = []
-        self._closes: list[int] = []
-        self._volumes: list[int] = []
+        self._rows: list[Row] = []
         self._last_time = 0
         self._hasher = hashlib.sha256(header_bytes(instruments))
         self._hashed = 0
 
     def __len__(self) -> int:
-        return len(self._close_times)
+        return len(self._rows)
 
     def append(
         self,
@@ -85,24 +65,12 @@ class History:
             fix = f"it must open at {self._last_time} or later, and close after it opens"
             raise MarketError(place, (open_time, close_time), fix)
         width = self._width
-        if not (
-            len(opens) == width
-            and len(highs) == width
-            and len(lows) == width
-            and len(closes) == width
-            and len(volumes) == width
-        ):
+        if not (len(opens) == len(highs) == len(lows) == len(closes) == len(volumes) == width):
             place = f"bar {len(self)} of the history"
             seen = tuple(map(len, (opens, highs, lows, closes, volumes)))
             raise MarketError(place, seen, f"give {width} values, one for each instrument")
         self._last_time = close_time
-        self._open_times.append(open_time)
-        self._close_times.append(close_time)
-        self._opens.extend(opens)
-        self._highs.extend(highs)
-        self._lows.extend(lows)
-        self._closes.extend(closes)
-        self._volumes.extend(volumes)
+        self._rows.append((open_time, close_time, opens, highs, lows, closes, volumes))
 
     def snapshot(self) -> Snapshot:
         """What is known now, at the close of the last bar.
@@ -110,7 +78,7 @@ class History:
         Raises:
             MarketError: before the first bar has closed.
         """
-        length = len(self._close_times)
+        length = len(self._rows)
         if not length:
             raise MarketError("snapshot", length, "append a bar first: nothing is known yet")
         return Snapshot(self, length)
@@ -125,20 +93,8 @@ class History:
             self._hashed = length
         else:
             hasher, start = hashlib.sha256(header_bytes(tuple(self._instruments.values()))), 0
-        width = self._width
         for bar in range(start, length):
-            row = slice(bar * width, (bar + 1) * width)
-            hasher.update(
-                bar_bytes(
-                    self._open_times[bar],
-                    self._close_times[bar],
-                    self._opens[row],
-                    self._highs[row],
-                    self._lows[row],
-                    self._closes[row],
-                    self._volumes[row],
-                )
-            )
+            hasher.update(bar_bytes(*self._rows[bar]))
         return hasher.hexdigest()
 
 
@@ -154,7 +110,7 @@ class Snapshot:
     @property
     def time(self) -> int:
         """The close_time of the last bar, ms since the epoch, UTC."""
-        return self._history._close_times[self._length - 1]
+        return self._history._rows[self._length - 1][1]
 
     @property
     def bar(self) -> int:
@@ -170,13 +126,15 @@ class Snapshot:
     def prices(self) -> Mapping[str, int]:
         """Last closing price by symbol, in price units; a new mapping each time."""
         history = self._history
-        end = self._length * history._width
-        return dict(zip(history._columns, history._closes[end - history._width : end], strict=True))
+        return dict(zip(history._columns, history._rows[self._length - 1][5], strict=True))
 
     def last_close(self, symbol: str) -> int:
         """The last closing price of ``symbol``, in price units."""
         history = self._history
-        return history._closes[(self._length - 1) * history._width + self._column(symbol)]
+        column = history._columns.get(symbol)
+        if column is None:
+            column = self._column(symbol)
+        return history._rows[self._length - 1][5][column]
 
     def price(self, symbol: str) -> Decimal:
         """The last closing price of ``symbol`` as the Decimal that people read."""
@@ -185,11 +143,13 @@ class Snapshot:
 
     def closes(self, symbol: str, n: int) -> list[int]:
         """The last ``n`` closing prices, oldest first, in price units; fewer if there are fewer."""
-        return self._last(self._history._closes, symbol, n)
+        column = self._column(symbol)
+        return [row[5][column] for row in self._last(symbol, n)]
 
     def volumes(self, symbol: str, n: int) -> list[int]:
         """The last ``n`` volumes, oldest first, in base units; fewer if there are fewer."""
-        return self._last(self._history._volumes, symbol, n)
+        column = self._column(symbol)
+        return [row[6][column] for row in self._last(symbol, n)]
 
     def frame(self, symbol: str, n: int) -> pd.DataFrame:
         """The last ``n`` bars as floats for models and plots.
@@ -198,34 +158,27 @@ class Snapshot:
             Columns open, high, low, close (quote asset), volume (base asset), each at most n
             rows, oldest first; the index is close_time, a DatetimeIndex in UTC.
         """
-        history = self._history
-        flats = {
-            "open": history._opens,
-            "high": history._highs,
-            "low": history._lows,
-            "close": history._closes,
-            "volume": history._volumes,
+        column, rows = self._column(symbol), self._last(symbol, n)
+        instrument = self._history._instruments[symbol]
+        price, volume = 10**instrument.price_scale, 10**instrument.base.scale
+        fields = {"open": (2, price), "high": (3, price), "low": (4, price), "close": (5, price)}
+        fields["volume"] = (6, volume)
+        values = {
+            name: [_at(row, field, column) / unit for row in rows]
+            for name, (field, unit) in fields.items()
         }
-        units = {name: self._last(flat, symbol, n) for name, flat in flats.items()}
-        instrument = history._instruments[symbol]
-        one = dict.fromkeys(flats, 10**instrument.price_scale) | {
-            "volume": 10**instrument.base.scale
-        }
-        values = {name: [unit / one[name] for unit in column] for name, column in units.items()}
-        times = history._close_times[max(0, self._length - n) : self._length]
-        index = pd.DatetimeIndex(np.array(times, dtype="datetime64[ms]"), name="close_time")
+        times = np.array([row[1] for row in rows], dtype="datetime64[ms]")
+        index = pd.DatetimeIndex(times, name="close_time")
         return pd.DataFrame(values, index=index.tz_localize("UTC"), dtype="float64")
 
     def digest(self) -> str:
         """SHA-256, in hex, of all bars up to ``time``: the digest of the table that holds them."""
         return self._history._digest(self._length)
 
-    def _last(self, flat: list[int], symbol: str, n: int) -> list[int]:
+    def _last(self, symbol: str, n: int) -> list[Row]:
         if n < 0:
             raise MarketError(f"bars of {symbol}", n, "ask for 0 or more")
-        column, width = self._column(symbol), self._history._width
-        start = max(0, self._length - n)
-        return flat[start * width + column : self._length * width : width]
+        return self._history._rows[max(0, self._length - n) : self._length]
 
     def _column(self, symbol: str) -> int:
         column = self._history._columns.get(symbol)
@@ -233,3 +186,10 @@ class Snapshot:
             known = ", ".join(self._history._columns)
             raise MarketError("instrument of a snapshot", symbol, f"the snapshot has: {known}")
         return column
+
+
+def _at(row: Row, field: int, column: int) -> int:
+    values = row[field]
+    if isinstance(values, int):
+        raise MarketError("field of a bar", field, "times are not prices")
+    return values[column]

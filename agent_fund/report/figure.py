@@ -30,9 +30,9 @@ FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, s
 
 INSTRUMENTS = ("#0072b2", "#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#8b919a")
 MODES = {
-    "reducing": ("Reducing", "rgba(230,159,0,0.20)", ""),
-    "exiting": ("Exiting", "rgba(213,94,0,0.17)", ""),
-    "halted": ("Halted", "rgba(91,99,109,0.16)", "/"),
+    "reducing": ("Reducing", "rgba(230,159,0,0.20)"),
+    "exiting": ("Exiting", "rgba(213,94,0,0.17)"),
+    "halted": ("Halted", "rgba(91,99,109,0.15)"),
 }
 
 
@@ -80,7 +80,7 @@ def mode_bands(run: Run) -> list[Trace]:
     """Shaded bands, bar by bar, where the agent was locked out; on an axis from 0 to 1, ``y9``."""
     stamps = times(pd.DatetimeIndex(run.frame.index))
     traces = []
-    for mode, (name, colour, pattern) in MODES.items():
+    for mode, (name, colour) in MODES.items():
         x: list[str | None] = []
         y: list[int | None] = []
         for start, end in _stretches(run.frame["mode"].to_numpy() == mode):
@@ -98,7 +98,6 @@ def mode_bands(run: Run) -> list[Trace]:
                     "yaxis": "y9",
                     "fill": "toself",
                     "fillcolor": colour,
-                    "fillpattern": {"shape": pattern, "fgcolor": MUTED, "size": 6},
                     # A single bar among thousands is narrower than a pixel: the edge is drawn too.
                     "line": {"color": colour, "width": 1},
                     "hoverinfo": "skip",

@@ -42,7 +42,7 @@ class Parts(Protocol):
         """What the operator wrote."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """Everything that the page is made from.
 

@@ -119,8 +119,8 @@ def stress(run: Run) -> Table:
     section = run.config["mandate"]
     opens = count(run.parts.mandate.stress.horizon, "open")
     note = (
-        f"Moves over {opens} after a decision, calibrated by {section['file']} on "
-        f"{section['calibrate_start']} to {section['calibrate_end']}, before the test window."
+        f"Moves over {opens} after a decision: {run.parts.mandate.stress.origin} "
+        f"({section['file']}), before the test window."
     )
     return Table(("Driver", "Lowest move", "Highest move"), tuple(stress_rows(run)), 1, note)
 
@@ -181,15 +181,16 @@ def way_out(run: Run) -> Table:
     """What the guard did by itself, looks apart, the latest first; the very same acts together."""
     own = [a for a in acts(run) if a.act != "look"]
     times = Counter((a.act, a.legs, a.why) for a in own)
-    last = sorted({(a.act, a.legs, a.why): a.bar for a in own}.items(), key=lambda kept: -kept[1])
+    last = {(a.act, a.legs, a.why): number for number, a in enumerate(own)}
+    latest = [own[number] for number in sorted(last.values(), reverse=True)]
     rows = [
         (
-            short_day(run.time(bar)),
-            ACTS[act] + _times(times[act, legs, why]),
-            legs or DASH,
-            why or DASH,
+            short_day(run.time(a.bar)),
+            ACTS[a.act] + _times(times[a.act, a.legs, a.why]),
+            a.legs or DASH,
+            a.why or DASH,
         )
-        for (act, legs, why), bar in last[:MAX_ROWS]
+        for a in latest[:MAX_ROWS]
     ]
     header = ("Day", "Act", "Orders", "Why")
     return Table(header, tuple(rows), note=_left(len(last), "acts"))

@@ -9,11 +9,13 @@ from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 
+from agent_fund.audit.track_record import ASSUMPTION, DEFECT, HELD
 from agent_fund.fund.monitor import Breach
 from agent_fund.guard.finding import share
 from agent_fund.report.numbers import GAP, count, day, limit_percent, money, percent, percent_up
 from agent_fund.report.run import Run
 
+STATES = {HELD: "held", ASSUMPTION: "assumption", DEFECT: "defect"}
 STALE = 0.01
 """Share of opens that repeat the close before, above which the page says so."""
 
@@ -34,9 +36,7 @@ class Verdict:
 
 def verdict(run: Run) -> Verdict:
     """Whether the drawdown promise was kept; if not, which assumption failed or that none did."""
-    state = {"held": "held", "assumption failed": "assumption", "defect": "defect"}[
-        run.summary["guarantee"]
-    ]
+    state = STATES[run.summary["guarantee"]]
     if state == "held":
         failed = sorted({f.assumption for f in run.monitor.failures})
         but = f", though {_listed(failed)} failed" if failed else ""
@@ -113,13 +113,18 @@ def price(run: Run) -> str:
 def exposure(run: Run) -> str:
     """How much of what the mandate allows was used."""
     figures = {name: float(value) for name, value in run.summary["exposure"].items()}
-    return (
+    told = (
         "The cap is the largest book of the mix held (equal weights if none is) for which the "
         f"promise can be proved. It averaged {percent(figures['cap_now'])} of NAV, and "
         f"{percent(figures['cap_at_peak'])} as if there were no drawdown. On average "
         f"{percent(figures['mean'])} was invested, {percent(figures['share_of_cap'], 0)} of the "
         "latter."
     )
+    gross = run.parts.mandate.guardrail("gross_leverage")
+    if gross is not None and gross.limit < figures["cap_at_peak"]:
+        limit = limit_percent(float(gross.limit))
+        told += f" Gross leverage ends at {limit}, before that cap does."
+    return told
 
 
 def _kept(run: Run) -> str:

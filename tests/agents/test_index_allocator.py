@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from agent_fund.agents.chat import ChatRequest, ChatResponse, parse_completion
 from agent_fund.agents.errors import Abstain
 from agent_fund.agents.loading import load_class
-from agent_fund.agents.strategy import HOLD
 from agent_fund.domain.order import Side
 
 FILE = STRATEGIES / "index_allocator.py"
@@ -108,7 +107,7 @@ def test_legs_never_exceed_cash_or_position(
 
 def test_an_answer_moves_the_book_to_its_target() -> None:
     model = Answering(view="calm", stance="neutral", nasdaq_percent=40)
-    strategy = Allocator(model, "tiny", tolerance="0", every=1)
+    strategy = Allocator(model, "tiny", tolerance="0")
     proposal = strategy.decide(market(), BOOK)
     bought = {
         leg.instrument.symbol: leg.instrument.notional(leg.quantity, 100_000)
@@ -126,12 +125,12 @@ def test_the_prompt_depends_on_the_market_alone() -> None:
     assert strategy.request(market(), BOOK).raw() != strategy.request(market(90_000), BOOK).raw()
 
 
-def test_it_asks_every_fifth_session_once_half_a_year_is_known() -> None:
+def test_it_abstains_until_half_a_year_is_known() -> None:
     model = Answering(view="", stance="neutral", nasdaq_percent=50)
     strategy = Allocator(model, "tiny")
-    for sessions in (1, 126, 130, 132, 135):
-        snapshot = history_of({SP500: [100] * sessions, NASDAQ: [100] * sessions}).snapshot()
-        assert strategy.decide(snapshot, BOOK) is HOLD
+    snapshot = history_of({SP500: [100] * 130, NASDAQ: [100] * 130}).snapshot()
+    with pytest.raises(Abstain, match="130 are needed"):
+        strategy.decide(snapshot, BOOK)
     assert model.asked == []
     snapshot = history_of({SP500: [100] * 131, NASDAQ: [100] * 131}).snapshot()
     strategy.decide(snapshot, BOOK)

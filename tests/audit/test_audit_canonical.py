@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -186,3 +187,14 @@ def test_the_error_keeps_what_was_seen_and_shortens_what_it_shows() -> None:
 
 def test_digests_are_lower_case_sha256() -> None:
     assert sha256_hex(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@given(values)
+def test_the_fast_encoder_writes_what_the_rfc_8785_package_writes(value: Any) -> None:
+    assert encode(value) == rfc8785.dumps(value)
+
+
+@pytest.mark.parametrize("code", range(0x80))
+def test_every_ascii_character_is_escaped_as_rfc_8785_does(code: int) -> None:
+    value = {chr(code) + "key": chr(code)}
+    assert encode(value) == rfc8785.dumps(value)

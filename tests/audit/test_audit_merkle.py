@@ -178,6 +178,13 @@ def test_consistency_proofs_verify_and_no_flipped_bit_does(data: st.DataObject) 
         assert not verify_consistency(old, new, proof[:-1], old_root, new_root)
 
 
+def test_bytes_cannot_move_between_the_old_root_and_the_proof() -> None:
+    a, b = hashes_of(2)
+    assert verify_consistency(1, 2, [b], a, node_hash(a, b))
+    assert not verify_consistency(1, 2, [a[-1:] + b], a[:-1], node_hash(a, b))
+    assert not verify_inclusion(0, 2, a[:-1], [a[-1:] + b], node_hash(a, b))
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_a_rewritten_history_has_no_consistency_proof(data: st.DataObject) -> None:

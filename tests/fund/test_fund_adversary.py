@@ -265,3 +265,14 @@ def test_bounds_are_never_negative():
     with pytest.raises(machine.MachineError):
         Bounds(-1, 0, 0)
     assert Costs(Fraction(0), Fraction(0)).exit(10) == 0
+
+
+def test_after_a_crash_beyond_the_set_the_fund_still_gets_out():
+    """A1 fails, so nothing is promised; the way out follows the market all the same."""
+    prices = [100_000] * 5 + [40_000, 39_000, 38_000, 37_500, 37_000, 36_800]
+    market = Market((instrument("A"),), {"A": prices}, {"A": prices})
+    run = world(market, mandate(("A",), SIZE, LIMIT), BuyOnce()).run()
+    assert run.monitor.breaches
+    assert "A1" in {f.assumption for f in run.monitor.breaches[0].failures}
+    assert run.ticks[-1].mode is machine.Mode.HALTED
+    assert not any(run.ticks[-1].positions)

@@ -45,9 +45,7 @@ def forms(draw: st.DrawFn, count: int, hinges: int = 3) -> Form:
 
 
 @st.composite
-def certificates(
-    draw: st.DrawFn, form: Form, stress: StressSet, tampered: bool
-) -> Certificate:
+def certificates(draw: st.DrawFn, form: Form, stress: StressSet, tampered: bool) -> Certificate:
     tree = draw(_trees(form, stress, list(stress.box), 2))
     return draw(_tamper(tree)) if tampered else tree
 

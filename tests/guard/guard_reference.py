@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from agent_fund.guard.kernel.certificate import SHIFT, Certificate, Leaf, Split
-from agent_fund.guard.kernel.form import Form, Hinge, StressSet
+from agent_fund.guard.kernel.form import Form, Hinge, Row, StressSet
 
 UNIT = Fraction(1, 2**SHIFT)
 Interval = tuple[Fraction, Fraction]
@@ -88,25 +88,56 @@ def form_value(form: Form, x: Sequence[Fraction]) -> Fraction:
 
 
 def inside(stress: StressSet, x: Sequence[Fraction]) -> bool:
-    boxed = all(low <= v <= high for v, (low, high) in zip(x, stress.box, strict=True))
+    return _within(stress.box, stress.rows, x)
+
+
+def _within(box: Sequence[tuple[int, int]], rows: Sequence[Row], x: Sequence[Fraction]) -> bool:
+    boxed = all(low <= v <= high for v, (low, high) in zip(x, box, strict=True))
     return boxed and all(
-        sum(c * v for c, v in zip(row.coefficients, x, strict=True)) <= row.bound
-        for row in stress.rows
+        sum(c * v for c, v in zip(row.coefficients, x, strict=True)) <= row.bound for row in rows
     )
 
 
-def vertices(stress: StressSet) -> Iterator[tuple[Fraction, ...]]:
-    """Every vertex of the set, by solving each choice of as many tight constraints as drivers."""
-    count = len(stress.box)
-    planes: list[tuple[list[Fraction], Fraction]] = []
-    for index, interval in enumerate(stress.box):
-        unit = [Fraction(int(i == index)) for i in range(count)]
-        planes += [(unit, Fraction(end)) for end in sorted(set(interval))]
-    for row in stress.rows:
+def maximum(form: Form, stress: StressSet) -> Fraction:
+    """The form's exact maximum over the set: it is piecewise linear, so a vertex attains it."""
+    kinks = [(h.driver, Fraction(-h.offset, h.slope)) for h in form.hinges if h.slope]
+    return max(form_value(form, x) for x in vertices(stress.box, stress.rows, kinks))
+
+
+def has_empty_leaf(stress: StressSet, tree: Certificate) -> bool:
+    """Whether a leaf covers a part of the box in which the rows leave no scenario."""
+    return any(
+        next(vertices(box, stress.rows), None) is None for box in _leaf_boxes(tree, stress.box)
+    )
+
+
+def _leaf_boxes(
+    tree: Certificate, box: tuple[tuple[int, int], ...]
+) -> Iterator[tuple[tuple[int, int], ...]]:
+    if isinstance(tree, Leaf):
+        yield box
+        return
+    low, high = box[tree.driver]
+    for half, part in ((tree.left, (low, tree.at)), (tree.right, (tree.at, high))):
+        yield from _leaf_boxes(half, (*box[: tree.driver], part, *box[tree.driver + 1 :]))
+
+
+def vertices(
+    box: Sequence[tuple[int, int]],
+    rows: Sequence[Row],
+    kinks: Sequence[tuple[int, Fraction]] = (),
+) -> Iterator[tuple[Fraction, ...]]:
+    """Every vertex of the polytope cut at ``kinks``: each choice of as many planes as drivers."""
+    count = len(box)
+    cuts = {(i, Fraction(end)) for i, interval in enumerate(box) for end in interval} | set(kinks)
+    planes: list[tuple[list[Fraction], Fraction]] = [
+        ([Fraction(int(i == driver)) for i in range(count)], at) for driver, at in sorted(cuts)
+    ]
+    for row in rows:
         planes.append(([Fraction(c) for c in row.coefficients], Fraction(row.bound)))
     for chosen in itertools.combinations(planes, count):
         point = _solve([list(a) for a, _ in chosen], [b for _, b in chosen])
-        if point is not None and inside(stress, point):
+        if point is not None and _within(box, rows, point):
             yield point
 
 
@@ -121,8 +152,6 @@ def _solve(matrix: list[list[Fraction]], right: list[Fraction]) -> tuple[Fractio
         for r in range(size):
             if r != column and matrix[r][column]:
                 share = matrix[r][column] / matrix[column][column]
-                matrix[r] = [
-                    a - share * b for a, b in zip(matrix[r], matrix[column], strict=True)
-                ]
+                matrix[r] = [a - share * b for a, b in zip(matrix[r], matrix[column], strict=True)]
                 right[r] -= share * right[column]
     return tuple(right[i] / matrix[i][i] for i in range(size))

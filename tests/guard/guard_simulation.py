@@ -113,6 +113,8 @@ def worlds(
         waits = draw(st.sampled_from([None, *ahead, *(["gone"] if forks else [])]))
         lots = leg.quantity // leg.instrument.lot
         filled = draw(st.integers(0, lots)) * leg.instrument.lot if draw(st.booleans()) else 0
+        if any(o.order_id == waits and o.remaining for o in orders):
+            filled = 0  # what waits has not begun
         orders.append(make_order(f"o{number}", leg, waits, filled))
     wanted = draw(st.lists(st.sampled_from(symbols), unique=True))
     side = Side.BUY if long_only else None
@@ -129,7 +131,9 @@ def worlds(
 @st.composite
 def paths(draw: st.DrawFn, world: World) -> Path:
     """Any admissible history: partial fills, at any price up to the limit, chains in order."""
-    prices = {s: draw(st.sampled_from([lo, (lo + hi) // 2, hi])) for s, (lo, hi) in world.band.items()}
+    prices = {
+        s: draw(st.sampled_from([lo, (lo + hi) // 2, hi])) for s, (lo, hi) in world.band.items()
+    }
     trades: list[Trade] = []
     whole: dict[str, bool] = {}
     shares = st.sampled_from([Fraction(1), Fraction(0), Fraction(1), Fraction(1, 3)])
@@ -210,6 +214,10 @@ def _prefixes(
                 price = world.band[instrument.symbol][0]
                 edge = price * (1 + (low if side is Side.BUY else high))
                 head.append(
-                    Trade(instrument, Fraction(side.sign * size), Fraction(limit) if at_limit else edge)
+                    Trade(
+                        instrument,
+                        Fraction(side.sign * size),
+                        Fraction(limit) if at_limit else edge,
+                    )
                 )
             yield (*head, *tail)

@@ -140,10 +140,13 @@ def test_columns_between_cut_like_the_table() -> None:
 
 
 def test_the_digest_is_of_the_documented_bytes() -> None:
-    line = b'agent-fund bars 1\n[["S0","S0",4,"USD",12,"test",null,2,1,1,"spot"]]\n'
+    line = b'agent-fund bars 2\n[["S0","S0",4,"USD",12,"test",null,2,1,1,"spot"]]\n'
     numbers = (START, START + HOUR, 100, 101, 100, 100, 1000)
-    content = line + b"".join(number.to_bytes(16, "big") for number in numbers)
-    assert table_of(hourly([100])).digest == hashlib.sha256(content).hexdigest()
+    narrow = line + b"\x08" + b"".join(number.to_bytes(8, "big") for number in numbers)
+    assert table_of(hourly([100])).digest == hashlib.sha256(narrow).hexdigest()
+    large = (START, START + HOUR, 2**64, 2**64 + 1, 2**64, 2**64, 2**64 * 10)
+    wide = line + b"\x10" + b"".join(number.to_bytes(16, "big") for number in large)
+    assert table_of(hourly([2**64])).digest == hashlib.sha256(wide).hexdigest()
 
 
 @settings(deadline=None)

@@ -1,0 +1,206 @@
+"""Workspaces for tests: the repository's own strategies and mandates, two indices, short windows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from agent_fund.agents.cassette import CassetteHeader
+from agent_fund.agents.chat import ChatRequest, ChatResponse, parse_completion
+from agent_fund.agents.errors import Failure, ModelError
+from agent_fund.backtest.recording import record
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+INDEX = """[[instruments]]
+symbol = "{symbol}"
+source = "arch"
+dataset = "{dataset}"
+asset_scale = 2
+price_scale = 2
+lot = "0.01"
+tick = "0.01"
+"""
+
+RUNFILE = (
+    """name = "run"
+[fund]
+currency = "USD"
+scale = 8
+cash = "1000000"
+[market]
+start = 2007-07-01
+end = 2008-04-01
+"""
+    + INDEX.format(symbol="SP500", dataset="sp500")
+    + INDEX.format(symbol="NASDAQ", dataset="nasdaq")
+    + """[strategy]
+file = "strategies/moving_average_cross.py"
+class = "MovingAverageCross"
+every = "bar"
+[strategy.parameters]
+symbol = "SP500"
+fast = 5
+slow = 20
+[mandate]
+file = "guardrails/index_drawdown.py"
+calibrate_start = 2003-01-01
+calibrate_end = 2007-07-01
+[venue]
+name = "simulated"
+fee = { model = "proportional", rate = "0.02%" }
+spread = { model = "half_spread", share = "0.02%" }
+impact = { model = "square_root", coefficient = "0.01" }
+participation = { model = "volume_share", share = "1%" }
+latency = { model = "bars", bars = 0 }
+[execution]
+order_bars = 1
+exit_bars = 1
+[compare]
+unguarded = true
+"""
+)
+
+SCRIPTED = '''"""Trades what its plan says, by bars since its first turn: "3" = ["buy 100 SP500", ...]."""
+
+from agent_fund.domain.order import Leg, Proposal, Side
+
+
+class Scripted:
+    def __init__(self, plan: dict, ordered: bool = False, tolerance: int = 20) -> None:
+        self.plan, self.ordered, self.tolerance = plan, ordered, tolerance
+        self.first = None
+
+    def decide(self, snapshot, book):
+        self.first = snapshot.bar if self.first is None else self.first
+        legs = []
+        for text in self.plan.get(str(snapshot.bar - self.first), []):
+            side, quantity, symbol = text.split()
+            instrument, side = snapshot.instruments[symbol], Side(side)
+            close = snapshot.last_close(symbol)
+            limit = close + side.sign * (close * self.tolerance // 1000)
+            units = book.position(symbol) if quantity == "all" else instrument.quantity(quantity)
+            if units:
+                legs.append(Leg(instrument, side, units, limit))
+        return Proposal(tuple(legs), ordered=self.ordered, reason="as planned")
+'''
+
+MANDATE = '''"""A mandate of a test."""
+
+from agent_fund.guard.guardrails.concentration import concentration
+from agent_fund.guard.guardrails.gross_leverage import gross_leverage
+from agent_fund.guard.guardrails.max_drawdown import max_drawdown
+from agent_fund.guard.mandate import Mandate, calibrated, costs
+
+mandate = Mandate(
+    "{name}",
+    stress=calibrated("{multiple}"),
+    costs=costs(fee="0.05%", slippage="0.20%"),
+    guardrails=[{guardrails}],
+)
+'''
+
+SMA = """file = "strategies/moving_average_cross.py"
+class = "MovingAverageCross"
+every = "bar"
+[strategy.parameters]
+symbol = "SP500"
+fast = 5
+slow = 20
+"""
+
+MODEL = """file = "strategies/index_allocator.py"
+class = "IndexAllocator"
+every = "week"
+[strategy.model]
+name = "tiny"
+cassette = "backtests/cassettes/run.jsonl"
+"""
+
+
+def planned(plan: Mapping[int, Iterable[str]], *, ordered: bool = False) -> str:
+    """The strategy section of ``Scripted`` with ``plan``: trades by bar."""
+    lines = "\n".join(f"{bar} = {json.dumps(list(legs))}" for bar, legs in plan.items())
+    return (
+        'file = "strategies/scripted.py"\nclass = "Scripted"\nevery = "bar"\n[strategy.parameters]\n'
+        f"ordered = {str(ordered).lower()}\n[strategy.parameters.plan]\n{lines}\n"
+    )
+
+
+def make(folder: Path, *changes: tuple[str, str], market: Path | None = None) -> Path:
+    """A workspace in ``folder`` with one run file; ``changes`` replace parts of it.
+
+    Args:
+        market: a catalog to copy, so that it is imported once only.
+    """
+    for name in ("strategies", "guardrails"):
+        ignored = shutil.ignore_patterns("__pycache__", "proofs")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    (folder / "strategies" / "scripted.py").write_text(SCRIPTED)
+    if market is not None:
+        shutil.copytree(market, folder / "catalog")
+    path = folder / "backtests" / "run.toml"
+    path.parent.mkdir()
+    path.write_text(changed(RUNFILE, *changes))
+    return path
+
+
+def changed(text: str, *changes: tuple[str, str]) -> str:
+    """``text`` with each first of a pair, which must be there, replaced by the second."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def mandate(path: Path, guardrails: str, *, multiple: str = "2", name: str = "test") -> None:
+    """Another mandate for the run file at ``path``."""
+    file = path.parent.parent / "guardrails" / "index_drawdown.py"
+    file.write_text(MANDATE.format(name=name, multiple=multiple, guardrails=guardrails))
+
+
+class ScriptedModel:
+    """Answers from a script, over and over; None stands for a model that fails."""
+
+    def __init__(self, answers: Iterable[str | None]) -> None:
+        self._answers = list(answers)
+        self.asked = 0
+
+    def complete(self, request: ChatRequest) -> ChatResponse:
+        answer = self._answers[self.asked % len(self._answers)]
+        self.asked += 1
+        if answer is None:
+            raise ModelError(Failure.TIMEOUT, "no answer in time")
+        return parse_completion(completion(answer))
+
+
+def completion(text: str) -> bytes:
+    """The body of a chat completion."""
+    message = {"role": "assistant", "content": text, "refusal": None}
+    choice = {"index": 0, "finish_reason": "stop", "message": message}
+    body = {"id": "c-1", "model": "tiny", "object": "chat.completion", "choices": [choice]}
+    return json.dumps(body).encode()
+
+
+def allocation(stance: str, nasdaq: int) -> str:
+    """A valid answer for ``IndexAllocator``."""
+    return json.dumps({"view": "as scripted", "stance": stance, "nasdaq_percent": nasdaq})
+
+
+ANSWERS = (
+    allocation("risk-on", 50),
+    None,
+    "not JSON",
+    allocation("risk-off", 0),
+    allocation("neutral", 100),
+)
+
+
+def record_cassette(path: Path, answers: Iterable[str | None] = ANSWERS) -> Path:
+    """The cassette of the run file at ``path``, recorded from a scripted model."""
+    header = CassetteHeader(
+        model="tiny", weights_sha256=None, server="scripted", recorded="2026-01-01"
+    )
+    return record(path, ScriptedModel(answers), header)

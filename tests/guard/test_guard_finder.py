@@ -1,0 +1,235 @@
+"""The finder is tight where the truth can be enumerated, and powerless where it lies."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from guard_random import forms, stress_sets
+from guard_reference import form_value, has_empty_leaf, inside, maximum
+from guard_world import (
+    AAA,
+    BBB,
+    CCC,
+    buy,
+    make_book,
+    make_mandate,
+    make_situation,
+    tied_stress,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent_fund.domain.order import Proposal
+from agent_fund.guard.engine import Guard
+from agent_fund.guard.finder import Finder, Found, form_at, majorant
+from agent_fund.guard.kernel.certificate import SHIFT, Leaf
+from agent_fund.guard.kernel.check import leaf_bound
+from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, StressSet
+from agent_fund.guard.machine import is_safe
+from agent_fund.guard.verdict import Outcome
+
+ONE = 1 << SHIFT
+SMALL_TRADE = Proposal((buy(AAA, 100, 10_000), buy(BBB, 1_000, 5_000)), ordered=True)
+LARGE_TRADE = Proposal((buy(AAA, 800, 10_000), buy(BBB, 8_000, 5_000)))
+HELD = make_book(10**9, {"CCC": 300})
+
+
+def slack(form: Form, stress: StressSet) -> Fraction:
+    """2**-20 of the form's own size on the box: what a floating-point dual may cost."""
+    size = Fraction(abs(form.constant))
+    for coefficient, (low, high) in zip(form.linear, stress.box, strict=True):
+        size += abs(coefficient) * max(-low, high)
+    for hinge in form.hinges:
+        low, high = stress.box[hinge.driver]
+        size += abs(hinge.at(low)) + abs(hinge.at(high))
+        size += abs(hinge.weight * hinge.slope) * 2**20  # cuts lie on integers, kinks need not
+    return 2 + size / 2**20
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_a_linear_form_is_bounded_by_its_maximum_over_the_vertices(data: st.DataObject) -> None:
+    stress = data.draw(stress_sets())
+    form = data.draw(forms(len(stress.box), hinges=0))
+    exact = maximum(form, stress)
+    assert exact <= Finder(stress).bound(form).bound <= exact + slack(form, stress)
+
+
+@settings(deadline=None, max_examples=80)
+@given(st.data())
+def test_branch_and_bound_reaches_the_maximum_of_a_form_with_hinges(data: st.DataObject) -> None:
+    stress = data.draw(stress_sets(rows=2))
+    form = data.draw(forms(len(stress.box)))
+    exact = maximum(form, stress)
+    target = exact + slack(form, stress)
+    found = Finder(stress).bound(form, target=int(target))
+    assert exact <= found.bound
+    # A half in which the rows leave nothing has no LP optimum, and may stay loose.
+    assert found.bound <= target or has_empty_leaf(stress, found.certificate)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_on_a_plain_box_branch_and_bound_is_always_tight(data: st.DataObject) -> None:
+    stress = data.draw(stress_sets(rows=0))
+    form = data.draw(forms(len(stress.box)))
+    exact = maximum(form, stress)
+    target = exact + slack(form, stress)
+    assert exact <= Finder(stress).bound(form, target=int(target)).bound <= target
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.data())
+def test_a_scenario_found_lies_in_the_set_and_below_the_bound(data: st.DataObject) -> None:
+    stress = data.draw(stress_sets())
+    form = data.draw(forms(len(stress.box)))
+    target = data.draw(st.none() | st.integers(-(10**9), 10**9))
+    found = Finder(stress).bound(form, target)
+    assert inside(stress, found.scenario)
+    assert form_value(form, found.scenario) == form_at(form, found.scenario) <= found.bound
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.data())
+def test_a_warm_finder_finds_what_a_fresh_one_finds(data: st.DataObject) -> None:
+    stress = data.draw(stress_sets())
+    count = len(stress.box)
+    warm = Finder(stress)
+    for _ in range(4):
+        form = data.draw(forms(count))
+        target = data.draw(st.none() | st.just(0))
+        fresh = Finder(stress).bound(form, target)
+        assert abs(warm.bound(form, target).bound - fresh.bound) <= 2 * slack(form, stress)
+
+
+@given(
+    st.builds(
+        Hinge,
+        st.integers(-9, 9),
+        st.just(0),
+        st.integers(-(10**9), 10**9),
+        st.integers(-(10**15), 10**15),
+    ),
+    st.integers(-SCALE, 0),
+    st.integers(0, 5 * SCALE),
+)
+def test_every_majorant_is_one_that_the_kernel_believes(hinge: Hinge, low: int, high: int) -> None:
+    form, stress = Form(0, (0,), (hinge,)), StressSet(((low, high),))
+    line = majorant(hinge, low, high)
+    assert leaf_bound(form, stress, Leaf((line,), ()), stress.box) >= max(
+        form.at((low,)), form.at((high,))
+    )
+
+
+def garbage(honest: Leaf) -> st.SearchStrategy[Leaf]:
+    """What a broken or hostile solver may return in place of ``honest``."""
+    numbers: st.SearchStrategy[Any] = st.sampled_from(
+        [0, 1, -1, ONE, -ONE, 10**30, -(10**30), 0.5, float("nan"), float("inf"), True, None, "1"]
+    )
+    count, rows = len(honest.majorants), len(honest.multipliers)
+    lines = st.lists(st.tuples(numbers, numbers), min_size=count, max_size=count).map(tuple)
+    duals = st.lists(numbers, min_size=rows, max_size=rows).map(tuple)
+    natural = st.lists(st.sampled_from([0, 1, ONE, 7 * ONE, 10**30]), min_size=rows, max_size=rows)
+    return st.one_of(
+        st.builds(Leaf, st.just(honest.majorants), duals),
+        st.builds(Leaf, st.just(honest.majorants), natural.map(tuple)),
+        st.builds(Leaf, lines, st.just(honest.multipliers)),
+        st.builds(Leaf, lines, duals),
+        st.just(Leaf((), ())),
+        st.just(Leaf(honest.majorants, (*honest.multipliers, 0))),
+    )
+
+
+def lie(patch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+    honest = Finder._leaf
+
+    def lying(
+        self: Finder, form: Form, box: list[tuple[int, int]]
+    ) -> tuple[Leaf, tuple[Fraction, ...]]:
+        leaf, scenario = honest(self, form, box)
+        if data.draw(st.booleans()):
+            scenario = tuple(
+                Fraction(data.draw(st.sampled_from([0, -(10**9), 10**9]))) for _ in box
+            )
+        return data.draw(garbage(leaf)), scenario
+
+    patch.setattr(Finder, "_leaf", lying)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_a_lying_finder_only_loosens_the_bound_or_is_refused(data: st.DataObject) -> None:
+    stress = data.draw(stress_sets(rows=2))
+    form = data.draw(forms(len(stress.box)))
+    exact = maximum(form, stress)
+    with pytest.MonkeyPatch.context() as patch:
+        lie(patch, data)
+        try:
+            found = Finder(stress).bound(form, data.draw(st.none() | st.integers(-(10**6), 0)))
+        except KernelError:
+            return
+    assert found.bound >= exact
+
+
+@settings(deadline=None, max_examples=120)
+@given(st.data())
+def test_no_lie_of_the_finder_admits_what_an_honest_one_shows_to_be_unsafe(
+    data: st.DataObject,
+) -> None:
+    mandate = make_mandate("10%", stress=tied_stress())
+    situation = make_situation(HELD)
+    trade = data.draw(st.sampled_from([SMALL_TRADE, LARGE_TRADE]))
+    truth = Guard(mandate).bounds(trade, situation)
+    with pytest.MonkeyPatch.context() as patch:
+        lie(patch, data)
+        try:
+            verdict = Guard(mandate).judge(trade, situation)
+        except KernelError:
+            return
+    if verdict.outcome is Outcome.REFUSED:
+        assert verdict.certified is None
+        assert verdict.proposal.legs == ()
+        return
+    assert verdict.certified is not None
+    proved, nav = verdict.certified.bounds, situation.nav
+    assert is_safe(mandate.drawdown.limit, nav, situation.mark, proved)
+    honest = Guard(mandate).bounds(verdict.proposal, situation)
+    # One unit in a million for the honest solver's own rounding.
+    assert proved.loss >= honest.loss * (1 - Fraction(1, 10**6))
+    assert proved.gain >= honest.gain * (1 - Fraction(1, 10**6))
+    assert proved.costs == honest.costs
+    assert trade is not LARGE_TRADE or verdict.outcome is not Outcome.ADMITTED
+    assert not is_safe(mandate.drawdown.limit, nav, nav, truth) or trade is SMALL_TRADE
+
+
+def test_an_honest_finder_admits_the_small_trade_and_not_the_large_one() -> None:
+    guard, situation = Guard(make_mandate("10%", stress=tied_stress())), make_situation(HELD)
+    assert guard.judge(SMALL_TRADE, situation).outcome is Outcome.ADMITTED
+    assert guard.judge(LARGE_TRADE, situation).outcome is not Outcome.ADMITTED
+
+
+def test_a_bound_that_the_finder_merely_states_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def boastful(self: Finder, form: Form, target: int | None = None) -> Found:
+        honest = Finder(tied_stress().kernel)
+        leaf, scenario = honest._leaf(form, list(tied_stress().kernel.box))
+        return Found(leaf, -(10**30), scenario)
+
+    trade = Proposal((buy(AAA, 5_000, 10_000), buy(BBB, 8_000, 5_000), buy(CCC, 300, 20_000)))
+    mandate, situation = make_mandate("10%", stress=tied_stress()), make_situation(HELD)
+    monkeypatch.setattr(Finder, "bound", boastful)
+    assert Guard(mandate).judge(trade, situation).outcome is not Outcome.ADMITTED
+
+
+def test_an_exception_in_the_finder_admits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Finder, form: Form, target: int | None = None) -> Found:
+        raise KernelError("the solver died")
+
+    monkeypatch.setattr(Finder, "bound", broken)
+    guard, situation = Guard(make_mandate()), make_situation(HELD)
+    for ask in (lambda: guard.judge(SMALL_TRADE, situation), lambda: guard.look(situation)):
+        with pytest.raises(KernelError, match="the solver died"):
+            ask()
