@@ -212,7 +212,7 @@ class Replay:
         self._end_bar()
         if not self._terms.skips_gaps or record["after"] >= record["before"]:
             raise AuditError("gap", record, "the run file does not skip gaps")
-        if self._gap_ends is not None or record["after"] != self._time and self.marks:
+        if self._gap_ends is not None or (record["after"] != self._time and self.marks):
             raise AuditError("gap", record["after"], f"the last bar closed at {self._time}")
         self._gap_ends = record["before"]
 
@@ -395,7 +395,7 @@ class Replay:
         prices = dict(zip(self._symbols, self._closes, strict=True))
         if act in ("decide", "flow", "flow_queued"):
             self._look()
-        elif act != "kill" and (self._looked or machine.mode is not Mode.ACTIVE and self._orders):
+        elif act != "kill" and (self._looked or (machine.mode is not Mode.ACTIVE and self._orders)):
             raise AuditError(act, self.bar, "one look a bar, and none while the way out is open")
         self._rules.require_situation(record, book, prices, machine, self.bar)
         if act == "look":
@@ -571,6 +571,8 @@ class Replay:
 
     def _close(self, record: dict[str, Any]) -> None:
         self._end_bar()
+        if not self.marks:
+            raise AuditError("close", record["bars"], "a run has at least one bar")
         machine = self.machine
         stated = (
             record["bars"],

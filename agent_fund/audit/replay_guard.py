@@ -1,23 +1,30 @@
 """Guard records checked again: the situation is the replayed one, the certificates prove what
-they claim, the limits hold, and every order that follows is a leg that was admitted."""
+they claim, the limits hold, every order that follows is a leg that was admitted, and the findings
+are those that the deciding code makes. Of the drawdown of a trade that was not certified there is
+no proof: its finding is taken as it stands.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import Log
+from agent_fund.audit.replay_findings import Judged, require_findings
 from agent_fund.audit.schema import number
 from agent_fund.domain.book import Book
+from agent_fund.domain.money import ratio
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.guard.compile import Band, cases
 from agent_fund.guard.limits import LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, Machine, Mode
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.proof import Proof, book_json, proved_bounds, subject
+from agent_fund.guard.proof import Proof, book_json, legs_json, proved_bounds, subject
+from agent_fund.guard.verdict import locked_out
 
 HOLD = Proposal()
 
@@ -78,7 +85,9 @@ class GuardReplay:
         if record["legs"] or record["ordered"]:
             raise AuditError("legs", record["legs"], "a look proposes nothing")
         until = record["latest"] - self._mandate.stress.horizon
-        if not record["bar"] <= until <= record["bar"] + LIFE:
+        # A limit that is judged at the prices of every look is not proved for the next one.
+        exact = any(g.always and g.kind != "max_drawdown" for g in self._mandate.guardrails)
+        if not record["bar"] <= until <= record["bar"] + (0 if exact else LIFE):
             raise AuditError("latest", record["latest"], "it is longer than a certificate lives")
         self._require_limits(book, HOLD, prices, record, always_only=True)
         return self._checked(record, book, HOLD, prices, until)
@@ -92,30 +101,38 @@ class GuardReplay:
         machine: Machine,
     ) -> Certificate | None:
         """The certificate of an admitted or repaired trade; None if it was refused."""
-        if record["outcome"] == "refused":
-            if record["legs"] or "proof" in record:
-                raise AuditError("decide", record["legs"], "what is refused sends nothing")
-            return None
         if machine.mode is not Mode.ACTIVE:
-            raise AuditError("decide", machine.mode.value, "the agent is locked out")
+            mode = [f.to_json() for f in locked_out(machine.mode).findings]
+            if (record["outcome"], record["findings"], record["broken"]) != ("refused", mode, mode):
+                raise AuditError("decide", machine.mode.value, "the agent is locked out")
+        asked = _proposal(proposal, book)
+        if record["outcome"] == "refused":
+            if record["legs"] or "proof" in record or record["theta"] != "0":
+                raise AuditError("decide", record["legs"], "what is refused sends nothing")
+            if machine.mode is Mode.ACTIVE:
+                judged = self._judged(record, book, prices, machine, None)
+                require_findings(record, judged, asked, Proposal())
+            return None
         if "proof" not in record or not record["legs"]:
             raise AuditError("decide", record["outcome"], "an admitted trade has a proof")
-        whole = {leg["instrument"]: leg for leg in proposal["legs"]}
-        if record["outcome"] == "admitted" and record["legs"] != proposal["legs"]:
-            raise AuditError("decide", record["legs"], "admitted is not what was proposed")
-        for leg in record["legs"]:
-            asked = whole.get(leg["instrument"])
-            if asked is None or (leg["side"], leg["limit"]) != (asked["side"], asked["limit"]):
-                raise AuditError("decide", leg, "nobody proposed this leg")
-            if number(leg["quantity"]) > number(asked["quantity"]):
-                raise AuditError("decide", leg, "it is larger than what was proposed")
+        if record["outcome"] not in ("admitted", "repaired"):
+            raise AuditError("outcome", record["outcome"], "admitted, repaired or refused")
         if record["ordered"] != proposal["ordered"]:
             raise AuditError("decide", record["ordered"], "the order of legs was changed")
+        theta = ratio(record["theta"])
+        whole = record["outcome"] == "admitted"
+        if str(theta) != record["theta"] or not (theta == 1 if whole else 0 < theta < 1):
+            raise AuditError("theta", record["theta"], f"no share for what is {record['outcome']}")
+        if record["legs"] != _share_of(asked, theta):
+            raise AuditError("decide", record["legs"], f"it is not {theta} of what was proposed")
         trade = _proposal(record, book)
-        if trade.legs and record["latest"] != record["bar"] + self._mandate.stress.horizon:
+        if record["latest"] != record["bar"] + self._mandate.stress.horizon:
             raise AuditError("latest", record["latest"], "a verdict is for its own bar")
         self._require_limits(book, trade, prices, record, always_only=False)
-        return self._checked(record, book, trade, prices, record["bar"])
+        certificate = self._checked(record, book, trade, prices, record["bar"])
+        judged = self._judged(record, book, prices, machine, certificate.bounds)
+        require_findings(record, judged, asked, trade)
+        return certificate
 
     def require_way_out(self, record: dict[str, Any], book: Book) -> None:
         """The guard's own legs only shrink positions, and nothing else is open."""
@@ -157,6 +174,17 @@ class GuardReplay:
             raise AuditError("subject", record["subject"], f"it is {about}")
         return Certificate(bounds, band, book_json(book), until)
 
+    def _judged(
+        self,
+        record: dict[str, Any],
+        book: Book,
+        prices: Mapping[str, int],
+        machine: Machine,
+        bounds: Bounds | None,
+    ) -> Judged:
+        capacity = {s: number(c) for s, c in record["capacity"].items()}
+        return Judged(self._mandate, book, prices, capacity, machine.v, machine.h, bounds)
+
     def _require_limits(
         self,
         book: Book,
@@ -189,3 +217,13 @@ def _proposal(record: dict[str, Any], book: Book) -> Proposal:
         for leg in record["legs"]
     )
     return Proposal(legs, record["ordered"])
+
+
+def _share_of(asked: Proposal, theta: Fraction) -> list[dict[str, str]]:
+    """``theta`` of every leg, rounded down to lots; legs that vanish are left out."""
+    legs = []
+    for leg, stated in zip(asked.legs, legs_json(asked), strict=True):
+        lots = int(leg.quantity * theta) // leg.instrument.lot
+        if lots:
+            legs.append({**stated, "quantity": str(lots * leg.instrument.lot)})
+    return legs

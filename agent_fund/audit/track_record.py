@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Protocol
 
 from agent_fund.audit.canonical import JSON
 from agent_fund.domain.money import from_units
 from agent_fund.fund.monitor import Monitor
+from agent_fund.guard.finding import share
 from agent_fund.guard.machine import Mode
+from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.stress import percent
 
 HELD, ASSUMPTION, DEFECT = "held", "assumption failed", "defect"
 
 
 class Bar(Protocol):
     """What a bar left: NAV and high-water mark in base units, and the mode."""
+
+    @property
+    def close_time(self) -> int:
+        """Its close, ms since the epoch, UTC."""
 
     @property
     def nav_open(self) -> int:
@@ -58,15 +65,17 @@ def track_record(
     records: Sequence[Mapping[str, Any]],
     bars: Sequence[Bar],
     monitor: Monitor,
+    mandate: ResolvedMandate,
     capital: int,
     scale: int,
 ) -> dict[str, JSON]:
     """The figures that follow from the log alone, as canonical JSON values.
 
     Args:
+        records: all of the log, the genesis record first. ``bars``: at least one.
         capital: NAV before the first bar; ``scale``: decimals of the currency.
     """
-    last = bars[-1]
+    genesis, first, last = records[0], bars[0], bars[-1]
     acts = Counter(r["act"] for r in records if r["kind"] == "guard")
     outcomes = Counter(r["outcome"] for r in records if r.get("act") == "decide")
     reasons = Counter(
@@ -74,11 +83,20 @@ def track_record(
     )
     fees = sum(int(r["fee"]) for r in records if r["kind"] == "fill")
     return {
+        "name": genesis["fund"],
+        "window": {
+            "first": _iso(first.close_time),
+            "last": _iso(last.close_time),
+            "bars": len(bars),
+        },
+        "mandate": _facts(mandate),
+        "modes": dict(sorted(Counter(bar.mode.value for bar in bars).items())),
         "fund": {
-            "nav": str(from_units(last.nav, scale)),
-            "mark": str(from_units(last.mark, scale)),
+            "currency": genesis["currency"]["symbol"],
+            "nav": _amount(last.nav, scale),
+            "mark": _amount(last.mark, scale),
             "mode": last.mode.value,
-            "fees": str(from_units(fees, scale)),
+            "fees": _amount(fees, scale),
             "max_drawdown": share_text(-deepest(bars)),
             "total_return": share_text(Fraction(last.nav, capital) - 1),
         },
@@ -94,8 +112,8 @@ def track_record(
             {
                 "bar": b.bar,
                 "when": b.when,
-                "nav": str(from_units(b.nav, scale)),
-                "mark": str(from_units(b.mark, scale)),
+                "nav": _amount(b.nav, scale),
+                "mark": _amount(b.mark, scale),
                 "failed": sorted({f.assumption for f in b.failures}),
             }
             for b in monitor.breaches
@@ -113,4 +131,29 @@ def track_record(
 
 def share_text(value: Fraction) -> str:
     """A share with six decimals, rounded half to even, as a decimal string."""
-    return str((Decimal(round(value * 10**6)) / 10**6).quantize(Decimal("0.000001")))
+    return _amount(round(value * 10**6), 6)
+
+
+def _amount(units: int, scale: int) -> str:
+    """All decimals, and never an exponent."""
+    return f"{from_units(units, scale):f}"
+
+
+def _iso(time: int) -> str:
+    return datetime.fromtimestamp(time / 1000, UTC).isoformat()
+
+
+def _facts(mandate: ResolvedMandate) -> dict[str, JSON]:
+    """What the mandate says, as people read it."""
+    stress = mandate.stress
+    names = [*stress.instruments, *(f.name for f in stress.factors)]
+    return {
+        "name": mandate.name,
+        "digest": mandate.digest,
+        "limits": {g.kind: share(g.limit) for g in mandate.guardrails},
+        "box": {
+            name: [percent(low), percent(high)]
+            for name, (low, high) in zip(names, stress.box, strict=True)
+        },
+        "horizon": stress.horizon,
+    }

@@ -2,7 +2,8 @@
 
 What the operator can still do is stated: a whole run made up from the start verifies, unless its
 root was made known before (``root``), because a log proves what was logged, not that prices are
-the market's. The unguarded comparison and the report are covered by the manifest only.
+the market's. The unguarded comparison, the report, and the summary's floating-point figures
+(ratios, exposure, stale opens) are covered by the manifest only.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agent_fund.audit.canonical import JSON, decode, sha256_hex
+from agent_fund.audit.canonical import JSON, decode, encode, sha256_hex
 from agent_fund.audit.errors import AuditError
 from agent_fund.audit.manifest import check_manifest
 from agent_fund.audit.merkle import Frontier, leaf_hash
@@ -82,6 +83,10 @@ def verify(
         raise VerificationError(None, LOG, str(error)) from error
     try:
         replay, found, genesis = _replayed(log, progress)
+    except VerificationError:
+        raise
+    except AuditError as error:
+        raise VerificationError(None, LOG, str(error)) from error
     finally:
         log.close()
     run = sha256_hex(genesis)
@@ -124,26 +129,32 @@ def _check_history(path: Path, replay: Replay) -> None:
     """``history.parquet`` says, bar by bar, what the log implies."""
     try:
         table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        table.validate(full=True)
+    except (pa.ArrowException, OSError) as error:
         raise VerificationError(None, HISTORY, str(error)) from error
     scale = replay.currency.scale
-    columns: dict[str, list[Any]] = {
-        "bar": [m.bar for m in replay.marks],
-        "close_time": [m.close_time for m in replay.marks],
-        "nav_open": [from_units(m.nav_open, scale) for m in replay.marks],
-        "nav": [from_units(m.nav, scale) for m in replay.marks],
-        "mark": [from_units(m.mark, scale) for m in replay.marks],
-        "cash": [from_units(m.cash, scale) for m in replay.marks],
-        "mode": [m.mode.value for m in replay.marks],
+    money, time = pa.decimal128(38, scale), pa.timestamp("ms", tz="UTC")
+    marks = replay.marks
+    columns: dict[str, tuple[pa.DataType, list[Any]]] = {
+        "bar": (pa.int64(), [m.bar for m in marks]),
+        "close_time": (time, [m.close_time for m in marks]),
+        "nav_open": (money, [from_units(m.nav_open, scale) for m in marks]),
+        "nav": (money, [from_units(m.nav, scale) for m in marks]),
+        "mark": (money, [from_units(m.mark, scale) for m in marks]),
+        "cash": (money, [from_units(m.cash, scale) for m in marks]),
+        "mode": (pa.string(), [m.mode.value for m in marks]),
     }
     for number, instrument in enumerate(replay.instruments):
-        columns[f"position.{instrument.symbol}"] = [
-            from_units(m.positions[number], instrument.base.scale) for m in replay.marks
-        ]
-    extra = set(table.column_names) - set(columns) - {"unguarded_nav"}
-    if extra or not set(columns) <= set(table.column_names):
-        raise VerificationError(None, HISTORY, f"its columns are {table.column_names}")
-    for name, expected in columns.items():
+        places = instrument.base.scale
+        columns[f"position.{instrument.symbol}"] = (
+            pa.decimal128(38, places),
+            [from_units(m.positions[number], places) for m in marks],
+        )
+    schema = [(field.name, field.type) for field in table.schema]
+    wanted = [(name, kind) for name, (kind, _) in columns.items()]
+    if schema not in (wanted, [*wanted, ("unguarded_nav", money)]):
+        raise VerificationError(None, HISTORY, f"its columns are {schema}, not {wanted}")
+    for name, (_, expected) in columns.items():
         found = [_plain(v) for v in table.column(name).to_pylist()]
         if len(found) != len(expected):
             raise VerificationError(
@@ -171,10 +182,13 @@ def _check_summary(path: Path, replay: Replay, root: str, run: str) -> str:
     implied: dict[str, JSON] = {
         "run": run,
         "log": {"root": root, "size": len(replay.records)},
-        "window": {"bars": len(replay.marks)},
-        "mandate": {"digest": replay.mandate.digest},
         **track_record(
-            replay.records, replay.marks, replay.monitor, replay.capital, replay.currency.scale
+            replay.records,
+            replay.marks,
+            replay.monitor,
+            replay.mandate,
+            replay.capital,
+            replay.currency.scale,
         ),
     }
     _require_part(SUMMARY, summary, implied)
@@ -186,5 +200,5 @@ def _require_part(place: str, seen: JSON, implied: JSON) -> None:
     if isinstance(implied, Mapping) and isinstance(seen, Mapping):
         for key, value in implied.items():
             _require_part(f"{place}, {key}", seen.get(key), value)
-    elif seen != implied:
+    elif encode(seen) != encode(implied):
         raise VerificationError(None, place, f"{seen}, the log implies {implied}")

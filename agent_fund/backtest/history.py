@@ -38,6 +38,8 @@ def cap_of(limit: float, bounds: Bounds, gross: int, nav: int, mark: int) -> Cap
     With loss l, gain g and costs c a unit of exposure, Safe solves to
     ``min(limit / (l + c + (1 - limit) g), (1 - (1 - limit) mark / nav) / (l + c))``.
     """
+    if not bounds.loss and not bounds.costs:
+        return Cap(float("inf"), float("inf"))  # a set in which nothing can be lost
     loss = bounds.loss / SCALE / gross
     gain = bounds.gain / SCALE / gross
     cost = bounds.costs / gross

@@ -14,8 +14,6 @@ from agent_fund.backtest.metrics import decimal_text, ratios
 from agent_fund.domain.money import from_units
 from agent_fund.fund.fund import Tick
 from agent_fund.fund.monitor import Monitor
-from agent_fund.guard.finding import share
-from agent_fund.guard.stress import percent
 
 
 def summarize(
@@ -35,41 +33,15 @@ def summarize(
         records: the log's records, in order.
     """
     scale = parts.currency.scale
-    record = track_record(records, ticks, monitor, parts.cash, scale)
+    record = track_record(records, ticks, monitor, parts.mandate, parts.cash, scale)
     figures = record.pop("fund")
     if not isinstance(figures, dict):
         raise TypeError("a track record has the fund's figures")
-    stress = parts.mandate.stress
     summary: dict[str, JSON] = {
         **record,
-        "name": parts.runfile.name,
         "run": run,
         "log": {"root": root.hex(), "size": size},
-        "window": {
-            "first": frame.index[0].isoformat(),
-            "last": frame.index[-1].isoformat(),
-            "bars": len(ticks),
-        },
-        "fund": {
-            "currency": parts.currency.symbol,
-            **figures,
-            **ratios(frame["nav"]),
-        },
-        "mandate": {
-            "name": parts.mandate.name,
-            "digest": parts.mandate.digest,
-            "limits": {g.kind: share(g.limit) for g in parts.mandate.guardrails},
-            "box": {
-                name: [percent(low), percent(high)]
-                for name, (low, high) in zip(
-                    [*stress.instruments, *(f.name for f in stress.factors)],
-                    stress.box,
-                    strict=True,
-                )
-            },
-            "horizon": stress.horizon,
-        },
-        "modes": {str(k): int(v) for k, v in sorted(frame["mode"].value_counts().items())},
+        "fund": {**figures, **ratios(frame["nav"])},
         "exposure": {
             "mean": decimal_text(float(frame["exposure"].mean())),
             "cap_now": decimal_text(float(frame["cap"].mean())),

@@ -6,9 +6,10 @@ pay for a purchase, and no purchase to cover a sale.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from agent_fund.domain.book import Book
+from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal, Side
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.finding import Finding
@@ -17,21 +18,12 @@ from agent_fund.guard.finding import Finding
 def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
     """Whether cash pays for every open and proposed purchase, and holdings cover every sale."""
     need = 0
+    for instrument, quantity, limit in _trades(book, proposal, Side.BUY):
+        notional = instrument.notional(quantity, limit)
+        need += notional + costs.entry(notional)
     selling: dict[str, int] = {}
-    for order in book.open_orders:
-        if order.side is Side.BUY:
-            notional = order.instrument.notional(order.remaining, order.limit)
-            need += notional + costs.entry(notional)
-        else:
-            symbol = order.instrument.symbol
-            selling[symbol] = selling.get(symbol, 0) + order.remaining
-    for leg in proposal.legs:
-        if leg.side is Side.BUY:
-            notional = leg.instrument.notional(leg.quantity, leg.limit)
-            need += notional + costs.entry(notional)
-        else:
-            symbol = leg.instrument.symbol
-            selling[symbol] = selling.get(symbol, 0) + leg.quantity
+    for instrument, quantity, _ in _trades(book, proposal, Side.SELL):
+        selling[instrument.symbol] = selling.get(instrument.symbol, 0) + quantity
     for symbol, quantity in selling.items():
         if quantity > book.position(symbol):
             asset = book.instrument(symbol).base
@@ -46,8 +38,8 @@ def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
     return Finding(
         "solvency",
         need <= book.cash or need == 0,
-        f"{currency.amount(book.cash)} {currency.symbol} of cash",
-        f"{currency.amount(need)} {currency.symbol} to pay",
+        f"{currency.amount(book.cash):,} {currency.symbol} of cash",
+        f"{currency.amount(need):,} {currency.symbol} to pay",
         "every purchase fills whole at its limit, no sale fills",
     )
 
@@ -55,30 +47,33 @@ def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
 def exit_capacity(
     book: Book, proposal: Proposal, capacity: Mapping[str, int], bars: int
 ) -> Finding:
-    """Whether every position the trade can make can be closed in ``bars`` bars.
+    """Whether every position that the trade increases can be closed in ``bars`` bars.
 
     Args:
         capacity: base units of each instrument that one bar can take, by the venue's
             participation cap on its recent volume.
     """
-    grown: dict[str, int] = {}
-    for order in book.open_orders:
-        if order.side is Side.BUY:
-            grown[order.instrument.symbol] = grown.get(order.instrument.symbol, 0) + order.remaining
-    increases = {leg.instrument.symbol for leg in proposal.legs if leg.side is Side.BUY}
-    for leg in proposal.legs:
-        if leg.side is Side.BUY:
-            grown[leg.instrument.symbol] = grown.get(leg.instrument.symbol, 0) + leg.quantity
-    worst = ""
-    holds = True
-    for symbol in sorted(increases):
-        largest = book.position(symbol) + grown[symbol]
+    limit = f"an exit within {bars} bar{'s' if bars > 1 else ''}"
+    largest: dict[str, int] = {}
+    for instrument, quantity, _ in _trades(book, proposal, Side.BUY):
+        symbol = instrument.symbol
+        largest[symbol] = largest.get(symbol, book.position(symbol)) + quantity
+    increased = {leg.instrument.symbol for leg in proposal.legs if leg.side is Side.BUY}
+    for symbol in sorted(increased):
         room = capacity.get(symbol, 0) * bars
-        asset = book.instrument(symbol).base
-        text = f"{asset.amount(largest)} {asset.symbol}, room {asset.amount(room)}"
-        if largest > room:
-            return Finding("exit_capacity", False, f"an exit within {bars} bar(s)", text, symbol)
-        worst = worst or text
-    return Finding(
-        "exit_capacity", holds, f"an exit within {bars} bar(s)", worst or "no increase", "any fills"
-    )
+        if largest[symbol] > room:
+            asset = book.instrument(symbol).base
+            value = f"{asset.amount(largest[symbol])} {asset.symbol}, room {asset.amount(room)}"
+            return Finding("exit_capacity", False, limit, value, "every purchase fills whole")
+    value = "every position fits" if increased else "no position grows"
+    return Finding("exit_capacity", True, limit, value, "every purchase fills whole")
+
+
+def _trades(book: Book, proposal: Proposal, side: Side) -> Iterator[tuple[Instrument, int, int]]:
+    """Instrument, quantity and limit of everything open or proposed on ``side``."""
+    for order in book.open_orders:
+        if order.side is side:
+            yield order.instrument, order.remaining, order.limit
+    for leg in proposal.legs:
+        if leg.side is side:
+            yield leg.instrument, leg.quantity, leg.limit

@@ -177,6 +177,16 @@ def test_a_manifest_of_another_shape_is_refused(run: Path, change: Any) -> None:
         check_manifest(run)
 
 
+def test_true_is_not_a_size_of_one_byte(tmp_path: Path) -> None:
+    (tmp_path / "one").write_bytes(b"1")
+    write_manifest(tmp_path, {})
+    document = read(tmp_path)
+    document["files"][0]["bytes"] = True
+    rewrite(tmp_path, document)
+    with pytest.raises(ManifestError, match="bytes an integer"):
+        check_manifest(tmp_path)
+
+
 @pytest.mark.parametrize("end", [b"\n", b" ", b"\x00"])
 def test_bytes_after_the_manifest_are_refused(run: Path, end: bytes) -> None:
     with (run / "manifest.json").open("ab") as stream:

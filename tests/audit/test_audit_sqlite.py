@@ -132,6 +132,19 @@ def test_closing_makes_what_was_appended_durable(path: Path) -> None:
         assert list(log.leaves()) == [b"never flushed by hand"]
 
 
+def test_a_flush_writes_ahead_and_only_what_is_new(path: Path) -> None:
+    wal = path.with_name("log.sqlite-wal")
+    write(path, leaves_of(10))
+    with closing(SqliteLog(path)) as log:
+        for leaf in leaves_of(256 * 30)[10:]:
+            log.append(leaf)
+        log.flush()
+        before = wal.stat().st_size
+        log.append(b"one more")
+        log.flush()
+        assert 0 < wal.stat().st_size - before < 100_000
+
+
 def test_a_sealed_log_is_one_file_that_only_reads(path: Path) -> None:
     with closing(SqliteLog(path, create=True)) as log:
         for leaf in leaves_of(300):
@@ -278,6 +291,14 @@ def test_a_gap_is_named_at_open(path: Path) -> None:
     assert caught.value.subject == "leaf 77"
 
 
+def test_leaves_under_other_numbers_are_found_at_open(path: Path) -> None:
+    write(path, leaves_of(3))
+    execute(path, "UPDATE leaf SET seq = seq + 1000")
+    with pytest.raises(AuditError) as caught:
+        SqliteLog(path)
+    assert caught.value.subject == "leaf 0"
+
+
 def test_an_added_leaf_is_named_at_open(path: Path) -> None:
     write(path, leaves_of(300))
     execute(path, "INSERT INTO leaf VALUES (300, CAST('forged' AS BLOB))")
@@ -369,10 +390,10 @@ def test_a_flipped_byte_of_the_file_is_an_audit_error_or_changes_nothing(path: P
 
 
 @contextmanager
-def files_cannot_grow() -> Iterator[None]:
-    """Every write beyond the first byte of a file fails, as on a full disk."""
+def files_cannot_grow(beyond: int = 1) -> Iterator[None]:
+    """Every write beyond so many bytes of a file fails, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (beyond, hard))
     try:
         yield
     finally:
@@ -407,7 +428,9 @@ def test_leaves_and_blobs_of_one_flush_are_one_transaction(path: Path) -> None:
     log = SqliteLog(path, create=True)
     log.append(b"leaf")
     digest = log.put_blob(b"body" * 100_000)
-    with files_cannot_grow(), pytest.raises(AuditError, match="commit"):
+    # Room for the leaf and its tile, not for the blob.
+    room = path.with_name("log.sqlite-wal").stat().st_size + 100_000
+    with files_cannot_grow(room), pytest.raises(AuditError, match="commit"):
         log.flush()
     log.close()
     with closing(SqliteLog(path)) as again:

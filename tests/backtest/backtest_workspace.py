@@ -155,7 +155,7 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-def mandate(path: Path, guardrails: str, *, multiple: str = "2", name: str = "test") -> None:
+def mandate(path: Path, guardrails: str, multiple: str = "2", name: str = "test") -> None:
     """Another mandate for the run file at ``path``."""
     file = path.parent.parent / "guardrails" / "index_drawdown.py"
     file.write_text(MANDATE.format(name=name, multiple=multiple, guardrails=guardrails))

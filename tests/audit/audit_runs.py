@@ -1,0 +1,101 @@
+"""Finished runs by name: what each holds is what the tests tamper with.
+
+``trend``    a strategy that is code: looks, decisions, orders, fills
+``model``    a language model that answers, fails and babbles: intents, calls, responses, aborts
+``way_out``  a tight mandate: repaired, reduced, exited
+``crash``    2008 with a set that is far too small: breached, killed, exited, done
+``flows``    two equal subscriptions on one day, one redemption that waits, one that is too large
+``ordered``  legs that wait for each other, orders that live for three bars, some that expire
+``exact``    limits that hold at every look, and so certificates for one bar
+``slow``     a venue with latency, and a way out of several bars
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import backtest_workspace as workspace
+from backtest_workspace import INDEX, MODEL, SMA, planned
+
+from agent_fund.backtest.run import backtest
+
+BOTH = ["buy 300 SP500", "buy 150 NASDAQ"]
+FLOWS = "".join(
+    f'\n[[flows]]\ndate = {day}\namount = "{amount}"\nname = "{name}"'
+    for day, amount, name in (
+        ("2007-09-03", 100_000, "pension"),
+        ("2007-09-03", 100_000, "pension"),
+        ("2007-10-03", -50_000, "widow"),
+        ("2007-11-10", -5_000_000, "stranger"),
+    )
+)
+ZIGZAG = {
+    bar: ["buy 20 SP500", "buy 20 NASDAQ"] if bar % 4 else ["sell 15 SP500", "sell 15 NASDAQ"]
+    for bar in range(0, 80, 2)
+}
+CALM = ("end = 2008-04-01", "end = 2007-12-20")
+ONE_SCENARIO = 'max_drawdown("20%"), gross_leverage("100%"), concentration("75%")'
+
+
+class Runs:
+    """Makes each run when it is first asked for; the folders are only read."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._made: dict[str, Path] = {}
+
+    def folder(self, name: str) -> Path:
+        """The folder of the finished run ``name``."""
+        if name not in self._made:
+            self._made[name] = backtest(self.runfile(name)).folder
+        return self._made[name]
+
+    def runfile(self, name: str) -> Path:
+        """The run file of ``name``, in a workspace of its own."""
+        folder = self._base / name
+        if not folder.exists():
+            self._prepare(name, folder)
+        return folder / "backtests" / "run.toml"
+
+    def _prepare(self, name: str, folder: Path) -> None:
+        changes: list[tuple[str, str]] = []
+        if name == "trend":
+            path = workspace.make(folder)
+            workspace.mandate(path, ONE_SCENARIO)
+            return
+        self.folder("trend")
+        if name == "model":
+            changes = [CALM, (SMA, MODEL)]
+        elif name == "way_out":
+            changes = [CALM, (SMA, planned({2: BOTH}))]
+        elif name == "crash":
+            window = [("start = 2007-07-01", "start = 2008-08-01"), ("2008-04-01", "2008-12-01")]
+            changes = [*window, (SMA, planned({2: BOTH, 40: BOTH}))]
+        elif name == "flows":
+            changes = [CALM, ("unguarded = true\n", f"unguarded = true\n{FLOWS}\n")]
+        elif name == "ordered":
+            lives = ("order_bars = 1", "order_bars = 3")
+            changes = [CALM, lives, (SMA, planned(ZIGZAG, ordered=True))]
+        elif name == "exact":
+            changes = [CALM]
+        elif name == "slow":
+            changes = [
+                CALM,
+                ("bars = 0", "bars = 1"),
+                ("order_bars = 1", "order_bars = 3"),
+                ("exit_bars = 1", "exit_bars = 2"),
+            ]
+        path = workspace.make(folder, *changes, market=self._base / "trend" / "catalog")
+        mandates = {
+            "way_out": ('max_drawdown("6%")', "1"),
+            "crash": ('max_drawdown("5%")', "1/8"),
+            "exact": ('max_drawdown("20%"), gross_leverage("40%", always=True)', "2"),
+        }
+        workspace.mandate(path, *mandates.get(name, (ONE_SCENARIO, "2")))
+        if name == "model":
+            workspace.record_cassette(path)
+
+
+NAMES = ("trend", "model", "way_out", "crash", "flows", "ordered", "exact", "slow")
+
+__all__ = ["INDEX", "NAMES", "Runs"]
