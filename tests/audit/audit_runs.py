@@ -15,7 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import backtest_workspace as workspace
-from backtest_workspace import INDEX, MODEL, SMA, planned
+from backtest_workspace import MODEL, SMA, planned
 
 from agent_fund.backtest.run import backtest
 
@@ -67,7 +67,7 @@ class Runs:
         if name == "model":
             changes = [CALM, (SMA, MODEL)]
         elif name == "way_out":
-            changes = [CALM, (SMA, planned({2: BOTH}))]
+            changes = [(SMA, planned({2: BOTH}))]
         elif name == "crash":
             window = [("start = 2007-07-01", "start = 2008-08-01"), ("2008-04-01", "2008-12-01")]
             changes = [*window, (SMA, planned({2: BOTH, 40: BOTH}))]
@@ -75,7 +75,7 @@ class Runs:
             changes = [CALM, ("unguarded = true\n", f"unguarded = true\n{FLOWS}\n")]
         elif name == "ordered":
             lives = ("order_bars = 1", "order_bars = 3")
-            changes = [CALM, lives, (SMA, planned(ZIGZAG, ordered=True))]
+            changes = [CALM, lives, (SMA, planned(ZIGZAG, ordered=True, tolerance=3))]
         elif name == "exact":
             changes = [CALM]
         elif name == "slow":
@@ -87,7 +87,7 @@ class Runs:
             ]
         path = workspace.make(folder, *changes, market=self._base / "trend" / "catalog")
         mandates = {
-            "way_out": ('max_drawdown("6%")', "1"),
+            "way_out": ('max_drawdown("8%")', "1"),
             "crash": ('max_drawdown("5%")', "1/8"),
             "exact": ('max_drawdown("20%"), gross_leverage("40%", always=True)', "2"),
         }
@@ -97,5 +97,3 @@ class Runs:
 
 
 NAMES = ("trend", "model", "way_out", "crash", "flows", "ordered", "exact", "slow")
-
-__all__ = ["INDEX", "NAMES", "Runs"]

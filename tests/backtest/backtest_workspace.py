@@ -120,12 +120,14 @@ cassette = "backtests/cassettes/run.jsonl"
 """
 
 
-def planned(plan: Mapping[int, Iterable[str]], *, ordered: bool = False) -> str:
-    """The strategy section of ``Scripted`` with ``plan``: trades by bar."""
+def planned(
+    plan: Mapping[int, Iterable[str]], *, ordered: bool = False, tolerance: int = 20
+) -> str:
+    """The strategy section of ``Scripted`` with ``plan``: trades by bar; tolerance in 1/1000."""
     lines = "\n".join(f"{bar} = {json.dumps(list(legs))}" for bar, legs in plan.items())
     return (
         'file = "strategies/scripted.py"\nclass = "Scripted"\nevery = "bar"\n[strategy.parameters]\n'
-        f"ordered = {str(ordered).lower()}\n[strategy.parameters.plan]\n{lines}\n"
+        f"ordered = {str(ordered).lower()}\ntolerance = {tolerance}\n[strategy.parameters.plan]\n{lines}\n"
     )
 
 
