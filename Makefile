@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := .uv/bin/uv
 READY := .venv/ready
+# The certificates of the system, so that a proxy of the house is no obstacle.
+export UV_SYSTEM_CERTS ?= true
 RUN ?= backtests/quickstart.toml
 
 .PHONY: backtest test lint format bench record clean
