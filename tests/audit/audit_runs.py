@@ -7,6 +7,7 @@
 ``flows``    two equal subscriptions on one day, one redemption that waits, one that is too large
 ``ordered``  legs that wait for each other, orders that live for three bars, some that expire
 ``exact``    limits that hold at every look, and so certificates for one bar
+``gaps``     September 2001, when the exchange was closed for a week
 ``slow``     a venue with latency, and a way out of several bars
 """
 
@@ -78,6 +79,13 @@ class Runs:
             changes = [CALM, lives, (SMA, planned(ZIGZAG, ordered=True, tolerance=3))]
         elif name == "exact":
             changes = [CALM]
+        elif name == "gaps":
+            changes = [
+                ("start = 2007-07-01", "start = 2001-07-01"),
+                ("end = 2008-04-01", 'end = 2002-01-01\ngaps = "skip"'),
+                ("calibrate_start = 2003-01-01", "calibrate_start = 1999-01-01"),
+                ("calibrate_end = 2007-07-01", "calibrate_end = 2001-07-01"),
+            ]
         elif name == "slow":
             changes = [
                 CALM,
@@ -96,4 +104,4 @@ class Runs:
             workspace.record_cassette(path)
 
 
-NAMES = ("trend", "model", "way_out", "crash", "flows", "ordered", "exact", "slow")
+NAMES = ("trend", "model", "way_out", "crash", "flows", "ordered", "exact", "gaps", "slow")

@@ -1,4 +1,4 @@
-"""Workspaces for tests: the repository's own strategies and mandates, two indices, short windows."""
+"""Workspaces for tests: the repository's own strategies and mandates over two indices."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ unguarded = true
 """
 )
 
-SCRIPTED = '''"""Trades what its plan says, by bars since its first turn: "3" = ["buy 100 SP500", ...]."""
+SCRIPTED = '''"""Trades what its plan says, by bars since its first turn: 3 = ["buy 100 SP500", ...]."""
 
 from agent_fund.domain.order import Leg, Proposal, Side
 
@@ -124,10 +124,19 @@ def planned(
     plan: Mapping[int, Iterable[str]], *, ordered: bool = False, tolerance: int = 20
 ) -> str:
     """The strategy section of ``Scripted`` with ``plan``: trades by bar; tolerance in 1/1000."""
-    lines = "\n".join(f"{bar} = {json.dumps(list(legs))}" for bar, legs in plan.items())
-    return (
-        'file = "strategies/scripted.py"\nclass = "Scripted"\nevery = "bar"\n[strategy.parameters]\n'
-        f"ordered = {str(ordered).lower()}\ntolerance = {tolerance}\n[strategy.parameters.plan]\n{lines}\n"
+    lines = [f"{bar} = {json.dumps(list(legs))}" for bar, legs in plan.items()]
+    return "\n".join(
+        [
+            'file = "strategies/scripted.py"',
+            'class = "Scripted"',
+            'every = "bar"',
+            "[strategy.parameters]",
+            f"ordered = {str(ordered).lower()}",
+            f"tolerance = {tolerance}",
+            "[strategy.parameters.plan]",
+            *lines,
+            "",
+        ]
     )
 
 

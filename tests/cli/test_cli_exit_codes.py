@@ -187,16 +187,7 @@ def test_ctrl_c_before_anything_is_logged_is_130(
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.parametrize(
-    "stage",
-    [
-        "guarded",
-        pytest.param(
-            "unguarded",
-            marks=pytest.mark.xfail(reason="a sealed log cannot be resumed, and it is sealed then"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("stage", ["guarded", "unguarded"])
 def test_a_run_stopped_by_ctrl_c_and_resumed_has_the_root_of_one_that_was_not(
     workspace: Path, capsys: Capture, stage: str
 ) -> None:

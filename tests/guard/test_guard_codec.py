@@ -17,7 +17,13 @@ from hypothesis import strategies as st
 from agent_fund.guard.kernel.__main__ import main
 from agent_fund.guard.kernel.certificate import MAX_DEPTH, SHIFT, Certificate, Leaf, Split
 from agent_fund.guard.kernel.check import proved_bound
-from agent_fund.guard.kernel.codec import MAX_DIGITS, decode_file, dumps, encode_file
+from agent_fund.guard.kernel.codec import (
+    MAX_DIGITS,
+    decode_certificate,
+    decode_file,
+    dumps,
+    encode_file,
+)
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, Row, StressSet
 from agent_fund.guard.proof import Proof
 
@@ -126,6 +132,13 @@ def rewritten(old: bytes, new: bytes) -> bytes:
 def test_what_is_not_canonical_is_refused(data: bytes) -> None:
     with pytest.raises(KernelError):
         decode_file(data)
+
+
+@pytest.mark.parametrize("text", ["00", "-0", "+1", "01", " 1", "1\n", "1e3", "١", "", "-"])
+def test_a_certificate_reads_canonical_integers_only(text: str) -> None:
+    assert decode_certificate({"majorants": [], "multipliers": ["10"]}) == Leaf((), (10,))
+    with pytest.raises(KernelError, match="canonical decimal integer"):
+        decode_certificate({"majorants": [], "multipliers": [text]})
 
 
 def test_another_order_of_keys_is_refused() -> None:

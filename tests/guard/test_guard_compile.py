@@ -11,6 +11,7 @@ from guard_simulation import Path, World, extreme_trades, final_positions, paths
 from guard_world import (
     AAA,
     BBB,
+    BOX,
     COSTS,
     INSTRUMENTS,
     PRICES,
@@ -24,7 +25,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.order import Proposal
+from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.guard.compile import (
     MAX_CASES,
     Case,
@@ -35,6 +36,7 @@ from agent_fund.guard.compile import (
     loss_form,
     worst_price,
 )
+from agent_fund.guard.costs import Costs
 from agent_fund.guard.kernel.form import SCALE
 
 
@@ -78,15 +80,41 @@ def test_at_one_price_the_worst_history_meets_the_forms_exactly(data: st.DataObj
     assert gain == max(at_edges)
 
 
-def paid(world: World, path: Path) -> Fraction:
+@settings(deadline=None, max_examples=150)
+@given(
+    st.sampled_from(list(Side)),
+    st.integers(5_000, 20_000),
+    st.integers(BOX[0][0], BOX[0][1]),
+    st.integers(0, 2_000),
+    st.integers(0, 2_000),
+)
+def test_over_a_band_one_leg_is_worth_what_its_worst_price_makes_of_it(
+    side: Side, limit: int, move: int, below: int, above: int
+) -> None:
+    ends = (10_000 - below, 10_000 + above)
+    book, proposal = make_book(), Proposal((Leg(AAA, side, 7, limit),))
+    (case,) = cases(book, proposal)
+    unit, low, high = 7 * AAA.multiplier, *(SCALE + end for end in BOX[0])
+    losses, gains = [0], [0]
+    for price in ends:
+        worth = price * (SCALE + move)
+        edge = price * (low if side is Side.BUY else high)
+        losses.append(unit * side.sign * (limit * SCALE - worth))
+        gains.append(unit * side.sign * (worth - edge))
+    x, band = (move, 0, 0), {"AAA": ends}
+    assert loss_form(case, STRESS, band, book).at(x) == max(losses)
+    assert gain_form(case, STRESS, band, book).at(x) == max(gains)
+
+
+def paid(world: World, path: Path, costs: Costs) -> Fraction:
     """Fees of every entry, then closing all that is held at the dearest price of the set."""
-    total = sum((COSTS.fee * trade.notional for trade in path.trades), Fraction(0))
+    total = sum((costs.fee * trade.notional for trade in path.trades), Fraction(0))
     for symbol, quantity in final_positions(world, path).items():
         instrument = INSTRUMENTS[symbol]
         price = path.prices[symbol] * (1 + world.box(symbol)[1])
         # Sold below the market by the slippage, rounded down to the tick, and a fee on that.
-        sold = price * (1 - COSTS.slippage) // instrument.tick * instrument.tick
-        total += quantity * instrument.multiplier * (price - sold + COSTS.fee * sold)
+        sold = price * (1 - costs.slippage) // instrument.tick * instrument.tick
+        total += quantity * instrument.multiplier * (price - sold + costs.fee * sold)
     return total
 
 
@@ -95,8 +123,10 @@ def paid(world: World, path: Path) -> Fraction:
 def test_all_trading_costs_until_flat_stay_within_the_cost_bound(data: st.DataObject) -> None:
     world = data.draw(worlds(long_only=True))
     path = data.draw(paths(world))
+    costs = data.draw(st.sampled_from([COSTS, Costs(Fraction(1, 9), Fraction(0))]))
     every = cases(world.book, world.proposal)
-    assert paid(world, path) <= cost_bound(every, world.stress, COSTS, world.band, world.book)
+    bound = cost_bound(every, world.stress, costs, world.band, world.book)
+    assert paid(world, path, costs) <= bound
 
 
 def test_the_cost_bound_is_that_of_one_sale_and_not_a_multiple_of_it() -> None:

@@ -11,7 +11,6 @@ from guard_reference import form_value, has_empty_leaf, inside, maximum
 from guard_world import (
     AAA,
     BBB,
-    CCC,
     buy,
     make_book,
     make_mandate,
@@ -32,8 +31,8 @@ from agent_fund.guard.verdict import Outcome
 
 ONE = 1 << SHIFT
 SMALL_TRADE = Proposal((buy(AAA, 100, 10_000), buy(BBB, 1_000, 5_000)), ordered=True)
-LARGE_TRADE = Proposal((buy(AAA, 800, 10_000), buy(BBB, 8_000, 5_000)))
-HELD = make_book(10**9, {"CCC": 300})
+LARGE_TRADE = Proposal((buy(AAA, 5_000, 10_000), buy(BBB, 80_000, 5_000)))
+HELD = make_book(10**10, {"CCC": 300})
 
 
 def slack(form: Form, stress: StressSet) -> Fraction:
@@ -168,8 +167,8 @@ def test_a_lying_finder_only_loosens_the_bound_or_is_refused(data: st.DataObject
         lie(patch, data)
         try:
             found = Finder(stress).bound(form, data.draw(st.none() | st.integers(-(10**6), 0)))
-        except KernelError:
-            return
+        except (KernelError, TypeError, ValueError):
+            return  # the kernel refused the lie, or the search itself stumbled over it
     assert found.bound >= exact
 
 
@@ -186,8 +185,8 @@ def test_no_lie_of_the_finder_admits_what_an_honest_one_shows_to_be_unsafe(
         lie(patch, data)
         try:
             verdict = Guard(mandate).judge(trade, situation)
-        except KernelError:
-            return
+        except (KernelError, TypeError, ValueError):
+            return  # nothing was admitted
     if verdict.outcome is Outcome.REFUSED:
         assert verdict.certified is None
         assert verdict.proposal.legs == ()
@@ -207,7 +206,9 @@ def test_no_lie_of_the_finder_admits_what_an_honest_one_shows_to_be_unsafe(
 def test_an_honest_finder_admits_the_small_trade_and_not_the_large_one() -> None:
     guard, situation = Guard(make_mandate("10%", stress=tied_stress())), make_situation(HELD)
     assert guard.judge(SMALL_TRADE, situation).outcome is Outcome.ADMITTED
-    assert guard.judge(LARGE_TRADE, situation).outcome is not Outcome.ADMITTED
+    large = guard.judge(LARGE_TRADE, situation)
+    assert large.outcome is Outcome.REPAIRED
+    assert [f.guardrail for f in large.broken] == ["max_drawdown"]
 
 
 def test_a_bound_that_the_finder_merely_states_is_not_believed(
@@ -218,10 +219,16 @@ def test_a_bound_that_the_finder_merely_states_is_not_believed(
         leaf, scenario = honest._leaf(form, list(tied_stress().kernel.box))
         return Found(leaf, -(10**30), scenario)
 
-    trade = Proposal((buy(AAA, 5_000, 10_000), buy(BBB, 8_000, 5_000), buy(CCC, 300, 20_000)))
     mandate, situation = make_mandate("10%", stress=tied_stress()), make_situation(HELD)
     monkeypatch.setattr(Finder, "bound", boastful)
-    assert Guard(mandate).judge(trade, situation).outcome is not Outcome.ADMITTED
+    verdict = Guard(mandate).judge(LARGE_TRADE, situation)
+    assert verdict.outcome is not Outcome.ADMITTED
+    assert [f.guardrail for f in verdict.broken] == ["max_drawdown"]
+    if verdict.certified is not None:
+        assert is_safe(
+            mandate.drawdown.limit, situation.nav, situation.mark, verdict.certified.bounds
+        )
+        assert verdict.certified.bounds.loss > 0
 
 
 def test_an_exception_in_the_finder_admits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

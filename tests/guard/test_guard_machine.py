@@ -132,10 +132,10 @@ TestFund.settings = settings(deadline=None, max_examples=250, stateful_step_coun
 
 @settings(deadline=None, max_examples=300)
 @given(
-    st.fractions(0, 1),
-    st.integers(-(10**9), 10**9),
-    st.integers(0, 10**9),
-    st.tuples(*[st.integers(0, 10**15)] * 2, st.integers(0, 10**9)),
+    st.sampled_from(LIMITS) | st.fractions(0, 1),
+    st.integers(1, 120) | st.integers(-(10**9), 10**9),
+    st.integers(0, 120) | st.integers(0, 10**9),
+    st.tuples(*[st.integers(0, 40 * SCALE)] * 2, st.integers(0, 9)),
 )
 def test_safe_is_the_formula_of_the_guarantee(
     limit: Fraction, nav: int, mark: int, numbers: tuple[int, int, int]
@@ -145,6 +145,10 @@ def test_safe_is_the_formula_of_the_guarantee(
     peak = max(Fraction(mark), nav + gain)
     formula = (1 - limit) * peak <= nav - loss - bounds.costs
     assert is_safe(limit, nav, mark, bounds) == formula
+    machine = Machine(limit, 1)
+    machine.v, machine.h = nav, mark
+    assert machine.safe(bounds) == formula
+    assert machine.try_decide(bounds) == formula
 
 
 @settings(deadline=None, max_examples=200)
@@ -184,6 +188,10 @@ def test_safe_at_its_edges_for_a_fifth_of_a_hundred(bounds: Bounds, safe: bool) 
 def test_an_older_mark_counts_and_not_only_nav() -> None:
     assert is_safe(Fraction(1, 5), 80, 100, Bounds(0, 0, 0))
     assert not is_safe(Fraction(1, 5), 79, 100, Bounds(0, 0, 0))
+    machine = Machine(Fraction(1, 5), 100)
+    machine.tick(80)
+    assert not machine.try_decide(Bounds(1, 0, 0))
+    assert machine.try_decide(Bounds(0, 0, 0))
 
 
 def test_a_limit_of_zero_allows_no_loss_and_no_gain() -> None:
