@@ -45,11 +45,13 @@ from agent_fund.execution.costs import (
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.simulated import SimulatedVenue
+from agent_fund.fund.agent_turn import AgentTurn
 from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.committed import Commitments, Provenance
-from agent_fund.fund.fund import Fund, Gate, Row, Terms, Tick
+from agent_fund.fund.fund import Fund
 from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor
+from agent_fund.fund.terms import Gate, Terms, Tick
 from agent_fund.fund.unguarded import Unguarded
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
@@ -57,6 +59,7 @@ from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.machine import Machine
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.stress import Stress
+from agent_fund.market.bars import Row
 from agent_fund.market.snapshot import History
 
 FEE = Fraction(2, 10_000)
@@ -69,7 +72,7 @@ STRATEGY = Path(__file__).resolve().parent.parent / "strategies" / "moving_avera
 
 
 def walk(bars: int) -> list[Row]:
-    """Bars of a random walk in cents: (open_time, close_time, opens, highs, lows, closes, volumes)."""
+    """Bars of a seeded random walk, prices in cents."""
     rng = random.Random(20)
     rows: list[Row] = []
     last = 1_000_000
@@ -116,11 +119,13 @@ def fund(rows: Iterator[Row], guarded: bool, log: Log) -> Fund:
     strategy: Strategy = build(  # type: ignore[assignment]
         cls, {"symbol": "X", "quantity": str(QUANTITY), "tolerance": "50%"}
     )
+    journal = Journal(recorder, resolved.digest)
+    commitments = Commitments(recorder, Provenance({"fund": "bench"}, b"s" * 32))
     return Fund(
         feed=rows,
         history=History((LINE,)),
         instruments=(LINE,),
-        strategy=strategy,
+        turn=AgentTurn(strategy, commitments, journal),
         cadence=Cadence("bar"),
         gate=gate,
         guard=guard,
@@ -128,8 +133,7 @@ def fund(rows: Iterator[Row], guarded: bool, log: Log) -> Fund:
         ledger=ledger,
         desk=Desk(ledger, venue),
         terms=Terms(1, 1, 0, Fraction(1)),
-        journal=Journal(recorder, resolved.digest),
-        commitments=Commitments(recorder, Provenance({"fund": "bench"}, b"s" * 32)),
+        journal=journal,
         monitor=Monitor(resolved, ["X"]) if guarded else None,
     )
 
@@ -252,7 +256,12 @@ def measure(bars: int, runs: int) -> dict[str, Any]:
         speeds["durable"].append(bars / seconds)
     if last_tick is None:
         raise SystemExit("no runs")
-    return {"bars": bars, "fills": fills, "equity": f"{last_tick.nav / 10**8:.2f}", "speeds": speeds}
+    return {
+        "bars": bars,
+        "fills": fills,
+        "equity": f"{last_tick.nav / 10**8:.2f}",
+        "speeds": speeds,
+    }
 
 
 def require_equal(fills: int, tick: Tick, peer_fills: int, equity: float) -> None:

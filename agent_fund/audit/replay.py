@@ -393,6 +393,8 @@ class Replay:
     def _guard(self, record: dict[str, Any]) -> None:
         act, book, machine = record["act"], self._book(), self.machine
         prices = dict(zip(self._symbols, self._closes, strict=True))
+        if act != "kill" and machine.breached and not machine.killed:
+            raise AuditError(act, "a broken limit", "a kill must come first")
         if act in ("decide", "flow", "flow_queued"):
             self._look()
         elif act != "kill" and (self._looked or (machine.mode is not Mode.ACTIVE and self._orders)):

@@ -30,7 +30,7 @@ from agent_fund.execution.costs import (
 from agent_fund.execution.simulated import SimulatedVenue
 from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.flows import Flow
-from agent_fund.fund.fund import Terms
+from agent_fund.fund.terms import Terms
 from agent_fund.guard.mandate import Mandate, ResolvedMandate
 from agent_fund.market.bars import BarTable
 from agent_fund.market.catalog import Catalog, load_table

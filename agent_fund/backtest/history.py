@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from agent_fund.audit.atomic import replace_file
 from agent_fund.backtest.assemble import Parts
 from agent_fund.domain.money import from_units
-from agent_fund.fund.fund import Tick
+from agent_fund.fund.terms import Tick
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Bounds
 

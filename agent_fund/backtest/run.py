@@ -23,7 +23,7 @@ from agent_fund.backtest.history import frame_of, write_history
 from agent_fund.backtest.session import Session, open_session, require_admits_something
 from agent_fund.backtest.summary import summarize
 from agent_fund.domain.book import Book
-from agent_fund.fund.fund import Tick
+from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import HOLD, Guard
 from agent_fund.guard.machine import Bounds, Mode
 from agent_fund.guard.verdict import Situation

@@ -18,10 +18,12 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
+from agent_fund.fund.agent_turn import AgentTurn
 from agent_fund.fund.committed import Commitments, CommittedModel, Provenance
-from agent_fund.fund.fund import Fund, Gate
+from agent_fund.fund.fund import Fund
 from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor
+from agent_fund.fund.terms import Gate
 from agent_fund.fund.unguarded import Unguarded
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.machine import Machine
@@ -79,12 +81,13 @@ def open_session(
     gate: Gate = guard if guard is not None else Unguarded(parts.mandate.costs)
     # A limit of the whole mark is no limit: the twin's machine only keeps NAV and mark.
     limit = parts.mandate.drawdown.limit if guarded else Fraction(1)
+    journal = Journal(recorder, str(genesis["mandate"]))
     monitor = Monitor(parts.mandate, [i.symbol for i in parts.instruments])
     fund = Fund(
         feed=parts.test.rows(),
         history=history,
         instruments=parts.instruments,
-        strategy=parts.strategy(model),
+        turn=AgentTurn(parts.strategy(model), commitments, journal, model),
         cadence=parts.cadence(),
         gate=gate,
         guard=guard,
@@ -92,9 +95,7 @@ def open_session(
         ledger=ledger,
         desk=Desk(ledger, parts.venue()),
         terms=parts.terms,
-        journal=Journal(recorder, str(genesis["mandate"])),
-        commitments=commitments,
-        model=model,
+        journal=journal,
         monitor=monitor if guarded else None,
         flows=parts.flows,
         gaps=parts.gaps,

@@ -12,8 +12,8 @@ from agent_fund.audit.track_record import track_record
 from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.metrics import decimal_text, ratios
 from agent_fund.domain.money import from_units
-from agent_fund.fund.fund import Tick
 from agent_fund.fund.monitor import Monitor
+from agent_fund.fund.terms import Tick
 
 
 def summarize(

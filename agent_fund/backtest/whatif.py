@@ -19,7 +19,7 @@ from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.fund.fund import CAPACITY_BARS
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.verdict import Situation, Verdict
+from agent_fund.guard.verdict import Situation, Verdict, capacity
 
 _TRADE = re.compile(
     r"(?P<side>\S+)\s+(?P<quantity>\S+)\s+(?P<symbol>[^\s@]+)(\s*@\s*(?P<limit>.*))?"
@@ -140,19 +140,12 @@ def _situation(
         raise DomainError("position", ", ".join(held), fix)
     book = Book(parts.currency, cash, instruments, positions)
     nav = book.nav(prices)
-    return Situation(book, prices, nav, nav, bar, _capacity(parts, bar))
-
-
-def _capacity(parts: Parts, bar: int) -> dict[str, int]:
-    """What one bar can take, by the smallest recent volume, as the running fund reckons it."""
-    share = parts.terms.participation
-    capacity = {}
-    for instrument in parts.instruments:
-        symbol = instrument.symbol
-        known = parts.before.volumes[symbol] + parts.test.volumes[symbol][: bar + 1]
-        lots = int(min(known[-CAPACITY_BARS:]) * share) // instrument.lot
-        capacity[symbol] = lots * instrument.lot
-    return capacity
+    volumes = {
+        s: (parts.before.volumes[s] + parts.test.volumes[s][: bar + 1])[-CAPACITY_BARS:]
+        for s in prices
+    }
+    room = capacity(parts.instruments, volumes, parts.terms.participation)
+    return Situation(book, prices, nav, nav, bar, room)
 
 
 def _instrument(symbol: str, instruments: Mapping[str, Instrument]) -> Instrument:

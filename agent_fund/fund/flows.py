@@ -1,4 +1,4 @@
-"""Money in and out: a subscription or redemption waits until the book after it is certified."""
+"""Money in and out: one subscription or redemption."""
 
 from __future__ import annotations
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from agent_fund.domain.book import Book
+from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.compile import Band
 from agent_fund.guard.finding import Finding
@@ -33,6 +34,16 @@ class Situation:
     mark: int
     bar: int
     capacity: Mapping[str, int]
+
+
+def capacity(
+    instruments: Iterable[Instrument], volumes: Mapping[str, Sequence[int]], share: Fraction
+) -> dict[str, int]:
+    """What one bar can take: ``share`` of the smallest recent volume, in whole lots, by symbol."""
+    return {
+        i.symbol: int(min(volumes[i.symbol], default=0) * share) // i.lot * i.lot
+        for i in instruments
+    }
 
 
 class Outcome(enum.Enum):

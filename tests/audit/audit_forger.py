@@ -7,6 +7,7 @@ refuses a forgery is a rule of the verifier, and not a digest that was forgotten
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
@@ -94,7 +95,16 @@ class Forger:
     def insert(self, index: int, record: Record) -> None:
         """Put a record in; indices that later records state follow."""
         self._shift(index, 1)
-        self.records.insert(index, record)
+        self.records.insert(index, copy.deepcopy(record))
+
+    def stand_still(self, index: int, bars: int) -> None:
+        """Cut the log off at ``index`` and let ``bars`` follow in which no price moves."""
+        del self.records[index:]
+        row = next(r["rows"][-1] for r in reversed(self.records) if r["kind"] == "mark")
+        for _ in range(bars):
+            bar, _, time, _, closes, _, nav = row
+            row = [bar + 1, time, time + 1, closes, closes, nav, nav]
+            self.records.append({"kind": "mark", "rows": [row]})
 
     def _shift(self, index: int, by: int) -> None:
         for record in self.records:

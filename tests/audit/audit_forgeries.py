@@ -7,6 +7,7 @@ name: of the forged record, or of the first one that no longer fits what stands 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,17 +43,17 @@ def forgery(run: str, said: str) -> Callable[[Forge], Forge]:
     return add
 
 
-def edits(run: str, kind: str, said: str, name: str, nth: int = 0, **values: object) -> None:
+def edits(run: str, of: str, said: str, named: str, nth: int = 0, **values: object) -> None:
     """A forgery that writes ``values`` into one record."""
 
     def forge(forger: Forger) -> int:
-        index = forger.find(kind, nth)
+        index = forger.find(of, nth)
         record = forger.records[index]
         assert all(record[key] != value for key, value in values.items())
         record.update(values)
         return index
 
-    forge.__name__ = name
+    forge.__name__ = named
     FORGERIES.append(Forgery(run, said, forge))
 
 
@@ -122,35 +123,43 @@ def price_of_a_third_instrument(forger: Forger) -> int:
 
 @forgery("trend", "comes next")
 def a_bar_left_out(forger: Forger) -> int:
-    index = forger.where(lambda r: r["kind"] == "mark" and len(r["rows"]) > 3)
+    index = long_mark(forger)
     del forger.records[index]["rows"][1]
     return index
 
 
 @forgery("trend", "comes next")
 def a_bar_twice(forger: Forger) -> int:
-    index = forger.where(lambda r: r["kind"] == "mark" and len(r["rows"]) > 3)
+    index = long_mark(forger)
     rows = forger.records[index]["rows"]
     rows.insert(1, rows[1])
     return index
 
 
-@forgery("trend", "comes next")
+def long_mark(forger: Forger) -> int:
+    """A mark of several bars."""
+    return forger.where(lambda r: r["kind"] == "mark" and len(r["rows"]) > 3)
+
+
+@forgery("ordered", "comes next")
 def true_for_a_bar(forger: Forger) -> int:
-    row_of(forger, 1, 1)[0] = True
-    return 1
+    index = forger.where(lambda r: r["kind"] == "mark" and r["rows"][0][0] == 1)
+    row_of(forger, index)[0] = True
+    return index
 
 
 @forgery("trend", "it comes later than")
 def a_bar_that_overlaps_the_one_before(forger: Forger) -> int:
-    row_of(forger, 1, 2)[1] = row_of(forger, 1, 1)[2] - 1
-    return 1
+    index = long_mark(forger)
+    row_of(forger, index, 2)[1] = row_of(forger, index, 1)[2] - 1
+    return index
 
 
 @forgery("trend", "it comes later than")
 def a_bar_that_ends_before_it_begins(forger: Forger) -> int:
-    row_of(forger, 1, 2)[2] = row_of(forger, 1, 2)[1]
-    return 1
+    index = long_mark(forger)
+    row_of(forger, index, 2)[2] = row_of(forger, index, 2)[1]
+    return index
 
 
 @forgery("trend", "outside the test window")
@@ -301,17 +310,6 @@ def a_fill_left_out(forger: Forger) -> int:
     return index
 
 
-@forgery("trend", "it ends in bar")
-def a_fill_left_out_while_nothing_moves(forger: Forger) -> int:
-    index = forger.find("fill")
-    mark = forger.after(index, "mark")
-    row_of(forger, mark)[5:] = row_of(forger, mark - 4)[5:]
-    forger.drop(index)
-    del forger.records[mark:]
-    forger.records.append(forger.records[1])
-    return mark
-
-
 def second_leg(forger: Forger) -> tuple[int, dict]:
     """Where the first fill of a leg that waits for another stands, and the fill."""
     waiting = {r["id"] for r in forger.records if r["kind"] == "order" and r["waits_for"]}
@@ -358,16 +356,6 @@ def an_order_that_expires_early(forger: Forger) -> int:
     return index
 
 
-@forgery("slow", "it ends in bar")
-def an_expiry_left_out(forger: Forger) -> int:
-    index = forger.find("status", status="expired")
-    del forger.records[index:]
-    bar = forger.records[index - 1]["rows"][-1][0]
-    row = list(row_of(forger, 1))
-    forger.records.append({"kind": "mark", "rows": [[bar + 1, *row[1:]]]})
-    return index
-
-
 # -- the guard: certificates ------------------------------------------------------------------
 
 
@@ -389,7 +377,7 @@ for _bound in ("loss", "gain", "costs"):
     bounded(_bound, 1)
 
 
-@forgery("trend", "the certificates prove")
+@forgery("trend", "guard decide: majorant")
 def proof_of_another_record(forger: Forger) -> int:
     index = forger.find("decide")
     forger.records[index]["proof"] = forger.records[forger.find("look", 2)]["proof"]
@@ -425,7 +413,7 @@ proved("proof_nested_without_end", "malformed", lambda body: b"[" * 100_000)
 proved(
     "proof_with_a_number_of_many_digits",
     "not a canonical decimal integer",
-    lambda body: body.replace(b'"multipliers":[', b'"multipliers":["' + b"9" * 9999 + b'",', 1),
+    lambda body: re.sub(rb'"-?[0-9]+"', b'"' + b"9" * 9999 + b'"', body, count=1),
 )
 
 
@@ -536,21 +524,21 @@ legged("legs_at_another_limit", "of what was proposed", "limit", 1)
 legged("legs_that_nobody_proposed", "of what was proposed", "instrument", "NASDAQ")
 
 
-def decides(name: str, said: str, outcome: str, **values: object) -> None:
+def decides(name: str, said: str, of: str, **values: object) -> None:
     """A forgery that writes ``values`` into a verdict."""
 
     def forge(forger: Forger) -> int:
-        index = decision(forger, outcome)
+        index = decision(forger, of)
         forger.records[index].update(values)
         return index
 
     forge.__name__ = name
-    FORGERIES.append(Forgery("ordered" if outcome == "refused" else "trend", said, forge))
+    FORGERIES.append(Forgery("ordered" if of == "refused" else "trend", said, forge))
 
 
 decides("theta_of_a_repair", "of what was proposed", "repaired", theta="1/2")
 decides("theta_of_a_repair_above_one", "no share", "repaired", theta="3/2")
-decides("theta_that_is_no_share", "theta", "repaired", theta="half")
+decides("theta_that_is_no_share", "write a decimal number", "repaired", theta="half")
 decides("theta_in_other_words", "no share", "repaired", theta="2/1024")
 decides("theta_of_what_was_admitted", "no share", "admitted", theta="1023/1024")
 decides("theta_of_a_refusal", "sends nothing", "refused", theta="1")
@@ -692,7 +680,7 @@ def dropped_with_orders(run: str, act: str, said: str) -> None:
 
 dropped_with_orders("way_out", "reduce", "the held book needs one")
 dropped_with_orders("way_out", "exit", "the way out must go on")
-dropped_with_orders("crash", "kill", "a kill must follow")
+dropped_with_orders("crash", "kill", "a kill must come first")
 dropped_with_orders("crash", "done", "the way out must go on")
 
 
@@ -715,16 +703,19 @@ def an_exit_without_a_reduction(forger: Forger) -> int:
     return index
 
 
+@forgery("way_out", "it ends in bar")
+def a_way_out_that_does_not_end(forger: Forger) -> int:
+    index = forger.after(forger.find("reduce"), "fill")
+    forger.stand_still(index, 2)
+    return index + 1
+
+
 @forgery("way_out", "while the way out is open")
 def a_look_while_the_way_out_is_open(forger: Forger) -> int:
     index = forger.after(forger.find("reduce"), "fill")
-    mark = forger.after(forger.find("look"), "mark")
-    forger.records[index:] = [forger.records[mark], forger.records[forger.find("look")]]
-    row = forger.records[index]["rows"][0] = list(row_of(forger, index))
-    before = row_of(forger, forger.find("reduce") - 1, -1)
-    row[:] = [before[0] + 1, before[2], before[2] + 1, before[4], before[4], before[6], before[6]]
-    forger.insert(index, forger.records[index - 1])
-    forger.drop(index)
+    look = forger.records[forger.find("look")]
+    forger.stand_still(index, 1)
+    forger.records.append(look)
     return index + 1
 
 
@@ -801,7 +792,7 @@ def reworded(name: str, said: str, key: str, change: Callable[[bytes], bytes]) -
 
 
 def decoy(body: bytes) -> bytes:
-    """The same value to a reader that keeps the last of two keys, another to who reads the first."""
+    """One value to a reader that keeps the last of two keys, another to who reads the first."""
     return body.replace(b'"band":', b'"band":"1/2","band":', 1)
 
 
@@ -845,7 +836,7 @@ edits("model", "response", "not in the log", "body_that_nobody_kept", body="0" *
 edits("model", "proposal", "has just closed", "bar_of_a_proposal", bar=10_000)
 edits("model", "proposal", "open is", "intent_of_a_proposal", intent=0)
 edits("model", "abort", "has just closed", "bar_of_an_abort", bar=10_000)
-edits("model", "abort", "it must close", "an_abort_of_nothing", intent=-1)
+edits("model", "abort", "asked once", "an_abort_of_nothing", intent=-1)
 
 
 @forgery("model", "the fields make another one")

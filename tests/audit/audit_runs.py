@@ -76,7 +76,7 @@ class Runs:
             changes = [CALM, ("unguarded = true\n", f"unguarded = true\n{FLOWS}\n")]
         elif name == "ordered":
             lives = ("order_bars = 1", "order_bars = 3")
-            changes = [CALM, lives, (SMA, planned(ZIGZAG, ordered=True, tolerance=3))]
+            changes = [CALM, lives, (SMA, planned(ZIGZAG, ordered=True, tolerance=1))]
         elif name == "exact":
             changes = [CALM]
         elif name == "gaps":

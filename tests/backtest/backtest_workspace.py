@@ -63,7 +63,7 @@ unguarded = true
 """
 )
 
-SCRIPTED = '''"""Trades what its plan says, by bars since its first turn: 3 = ["buy 100 SP500", ...]."""
+SCRIPTED = '''"""Trades as planned, by bars since the first turn: 3 = ["buy 100 SP500", ...]."""
 
 from agent_fund.domain.order import Leg, Proposal, Side
 

@@ -23,12 +23,14 @@ from agent_fund.execution.costs import (
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.simulated import SimulatedVenue
+from agent_fund.fund.agent_turn import AgentTurn
 from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.committed import Commitments, Provenance
 from agent_fund.fund.flows import Flow
-from agent_fund.fund.fund import Fund, Gate, Terms, Tick
+from agent_fund.fund.fund import Fund
 from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor
+from agent_fund.fund.terms import Gate, Terms, Tick
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.limit import Guardrail
@@ -257,11 +259,13 @@ def world(
     )
     monitor = Monitor(resolved, [i.symbol for i in market.instruments])
     chosen: Gate = guard if gate is None else gate  # type: ignore[assignment]
+    journal = Journal(recorder, resolved.digest)
+    commitments = Commitments(recorder, Provenance({"fund": "world"}, b"s" * 32))
     fund = Fund(
         feed=iter(market.rows()),
         history=History(market.instruments),
         instruments=market.instruments,
-        strategy=strategy,
+        turn=AgentTurn(strategy, commitments, journal),
         cadence=Cadence("bar"),
         gate=chosen,
         guard=guard,
@@ -269,8 +273,7 @@ def world(
         ledger=ledger,
         desk=Desk(ledger, venue),
         terms=Terms(order_bars, 1, latency, participation),
-        journal=Journal(recorder, resolved.digest),
-        commitments=Commitments(recorder, Provenance({"fund": "world"}, b"s" * 32)),
+        journal=journal,
         monitor=monitor,
         flows=flows,
     )

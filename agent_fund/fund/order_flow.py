@@ -1,0 +1,110 @@
+"""Orders on their way: recorded and durable before they are sent, every report recorded after.
+
+The desk decides what an order's life allows; here it is put into the log, and the guard's own
+orders are kept together until all of them have ended, so that the monitor can judge the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent_fund.domain.book import Book
+from agent_fund.domain.order import Fill, Order, Proposal, Purpose
+from agent_fund.execution.desk import Desk
+from agent_fund.execution.order_id import client_order_id
+from agent_fund.fund.journal import Journal
+from agent_fund.fund.monitor import Monitor
+from agent_fund.fund.terms import Terms
+
+
+class OrderFlow:
+    """The orders of one fund.
+
+    Attributes:
+        working: whether an order may be open; while False, the book cannot change by itself.
+    """
+
+    def __init__(self, desk: Desk, journal: Journal, terms: Terms, monitor: Monitor | None) -> None:
+        self._desk = desk
+        self._journal = journal
+        self._terms = terms
+        self._monitor = monitor
+        self._way_out: dict[str, Order] = {}
+        self.working = False
+
+    @property
+    def book(self) -> Book:
+        """What the fund holds, open orders included."""
+        return self._desk.book()
+
+    @property
+    def any_open(self) -> bool:
+        """Whether an order is open."""
+        return bool(self._desk.open_orders)
+
+    def send(self, proposal: Proposal, purpose: Purpose, guard: int, bar: int, leaf: bytes) -> None:
+        """Send one order for each leg of what the guard record ``guard`` admits.
+
+        Args:
+            leaf: leaf hash of the intent, or of the guard record for its own orders; the order
+                ids are made from it.
+        """
+        terms = self._terms
+        life = terms.order_bars if purpose is Purpose.AGENT else terms.exit_bars
+        orders: list[Order] = []
+        for number, leg in enumerate(proposal.legs):
+            waits_for = orders[-1].order_id if proposal.ordered and orders else None
+            order = Order(
+                client_order_id(leaf, number, 0),
+                leg.instrument,
+                leg.side,
+                leg.quantity,
+                leg.limit,
+                purpose,
+                bar + life + terms.latency,
+                waits_for,
+            )
+            self._journal.order(order, guard, number)
+            orders.append(order)
+        self._journal.recorder.barrier()
+        if purpose is not Purpose.AGENT:
+            self._way_out = {order.order_id: order for order in orders}
+        self.working = True
+        for answer in self._desk.send(orders, bar):
+            if not answer.status.open:
+                self._ended(answer, bar)
+
+    def open(self, bar: int, opens: Mapping[str, int], volumes: Mapping[str, int]) -> None:
+        """Take what the open of ``bar`` brought."""
+        orders = {order.order_id: order for order in self._desk.open_orders}
+        for report in self._desk.on_open(bar, opens, volumes):
+            if isinstance(report, Fill):
+                self._journal.fill(report)
+                if self._monitor is not None:
+                    symbol = report.instrument.symbol
+                    self._monitor.filled(report, orders[report.order_id], opens[symbol])
+            else:
+                self._ended(report, bar)
+
+    def close(self, bar: int) -> None:
+        """Let the orders end whose last bar was ``bar``."""
+        for order in self._desk.on_close(bar):
+            self._ended(order, bar)
+        self.working = self.any_open
+
+    def cancel(self, bar: int) -> None:
+        """Cancel every open order; one that is not confirmed stays open, and counted."""
+        for order in self._desk.cancel_all(bar):
+            self._ended(order, bar)
+
+    def _ended(self, order: Order, bar: int) -> None:
+        """Record a status that is not told by a fill; judge a way out that is over."""
+        if not order.status.open and order.filled < order.quantity:
+            self._journal.status(order, bar)
+        if order.order_id not in self._way_out:
+            return
+        self._way_out[order.order_id] = order
+        if all(not o.status.open for o in self._way_out.values()):
+            if self._monitor is not None:
+                self._monitor.way_out(bar, list(self._way_out.values()))
+            self._way_out = {}
