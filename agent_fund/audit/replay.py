@@ -18,7 +18,7 @@ from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import Log
 from agent_fund.audit.merkle import leaf_hash
 from agent_fund.audit.replay_guard import Certificate, GuardReplay
-from agent_fund.audit.replay_terms import COMMITTED, Flow, RunTerms
+from agent_fund.audit.replay_terms import COMMITTED, RunTerms
 from agent_fund.audit.schema import number, parse
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
@@ -103,8 +103,7 @@ class Replay:
         self._proposed: tuple[int, dict[str, Any]] | None = None
         self._first_bar: dict[str, int] = {}
         self._paid: dict[str, int] = {}
-        self._queued: set[Flow] = set()
-        self._flow_tried = False
+        self._flow_tried = self._flow_waits = False
         self._gap_ends: int | None = None
         self._expected: list[tuple[dict[str, str], bytes, str]] = []
         self._expected_guard = -1
@@ -445,7 +444,7 @@ class Replay:
         if self._flow_tried or not self._flows or self._flows[0][0] > self._time:
             return
         waits = self.machine.mode is not Mode.ACTIVE or self._orders
-        if not waits and self._flows[0] not in self._queued:
+        if not waits and not self._flow_waits:
             raise AuditError("flow", self._flows[0], "it is due and was not tried")
 
     def _flow(self, record: dict[str, Any], book: Book, prices: Mapping[str, int]) -> None:
@@ -456,9 +455,12 @@ class Replay:
             raise AuditError("flow", flow, "money moves while the fund is active, no order open")
         self._flow_tried = True
         if record["act"] == "flow_queued":
-            self._queued.add(flow)
+            if self._flow_waits:
+                raise AuditError("flow", flow, "that it waits is told once")
+            self._flow_waits = True
             return
         del self._flows[0]
+        self._flow_waits = False
         after = Book(book.currency, book.cash + flow[1], book.instruments, book.positions)
         if after.cash < 0:
             raise AuditError("flow", flow, "cash cannot pay for it")
@@ -550,7 +552,8 @@ class Replay:
         if record["bar"] > self.bar:
             self._end_bar()
         status = Status(record["status"])
-        if status not in _ENDS or (status is Status.EXPIRED) != (order.expires <= record["bar"]):
+        # A leg whose predecessor expires is cancelled in its own last bar.
+        if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):
             raise AuditError("status", record["status"], f"its last bar is {order.expires}")
         self._put(order.with_status(status), record["bar"])
 

@@ -156,13 +156,13 @@ def assemble(path: Path) -> Parts:
 
 
 def horizon(terms: Terms) -> int:
-    """Opens from a decision to the end of the way out.
+    """Opens from a decision to the end of the way out: ``1 + (1 + latency) * (1 + exit_bars)``.
 
-    Decide at close n; the look at close n+1 fails; the reduction fills from open n+2; the look
-    after it fails; the exit fills from there. Latency delays both, and so does closing over
-    several bars.
+    Decide at close n; the look at close n+1 fails; the reduction, one slice, fills at the first
+    open that latency allows; the look after it fails; the exit closes the rest in at most
+    ``exit_bars`` slices, each sent when the one before it has filled.
     """
-    return 1 + 2 * (1 + terms.latency) + 2 * (terms.exit_bars - 1)
+    return 1 + (1 + terms.latency) * (1 + terms.exit_bars)
 
 
 def load_mandate(path: Path) -> Mandate:

@@ -171,7 +171,7 @@ class VenueSection(Section):
 
 
 class ExecutionSection(Section):
-    """``[execution]``: for how many bars an agent's order and a closing order live."""
+    """``[execution]``: bars for which an agent's order lives; bars to close any position in."""
 
     order_bars: int = Field(ge=1, le=100)
     exit_bars: int = Field(ge=1, le=100)

@@ -50,7 +50,9 @@ class OrderFlow:
                 ids are made from it.
         """
         terms = self._terms
-        life = terms.order_bars if purpose is Purpose.AGENT else terms.exit_bars
+        # A slice of the way out has one bar; what it leaves is closed by the next slice, again in
+        # proportion.
+        life = terms.order_bars if purpose is Purpose.AGENT else 1
         orders: list[Order] = []
         for number, leg in enumerate(proposal.legs):
             waits_for = orders[-1].order_id if proposal.ordered and orders else None

@@ -27,7 +27,7 @@ class Terms:
 
     Attributes:
         order_bars: bars for which an agent's order lives.
-        exit_bars: bars for which a reducing or closing order lives.
+        exit_bars: bars within which any position must be closable; the mandate enforces it.
         latency: bars before a new order can fill, beyond the next open.
         participation: share of a bar's volume that one bar can take.
     """

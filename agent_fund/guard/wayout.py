@@ -52,8 +52,11 @@ def closing(
     legs = []
     for symbol, quantity in sorted(book.positions.items()):
         instrument = book.instruments[symbol]
-        lots = ceil_div(int(abs(quantity) * fraction), instrument.lot)
-        size = min(lots * instrument.lot, abs(quantity))
+        # Rounded up, so that no more is kept than was found Safe; never above what a bar takes.
+        whole = fraction.denominator * instrument.lot
+        lots = ceil_div(abs(quantity) * fraction.numerator, whole)
+        room = situation.capacity.get(symbol, 0) // instrument.lot
+        size = min(min(lots, room) * instrument.lot, abs(quantity))
         if size:
             side = Side.SELL if quantity > 0 else Side.BUY
             # Beyond the set the decision's edge would never fill: then the market's own counts.

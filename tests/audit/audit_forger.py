@@ -100,11 +100,14 @@ class Forger:
     def stand_still(self, index: int, bars: int) -> None:
         """Cut the log off at ``index`` and let ``bars`` follow in which no price moves."""
         del self.records[index:]
-        row = next(r["rows"][-1] for r in reversed(self.records) if r["kind"] == "mark")
+        row = self._last_row(index)
         for _ in range(bars):
             bar, _, time, _, closes, _, nav = row
             row = [bar + 1, time, time + 1, closes, closes, nav, nav]
             self.records.append({"kind": "mark", "rows": [row]})
+
+    def _last_row(self, index: int) -> list[Any]:
+        return next(r["rows"][-1] for r in reversed(self.records[:index]) if r["kind"] == "mark")
 
     def _shift(self, index: int, by: int) -> None:
         for record in self.records:

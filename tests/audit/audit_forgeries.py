@@ -327,15 +327,15 @@ def a_fill_before_its_predecessor(forger: Forger) -> int:
 
 
 @forgery("ordered", "the leg before it is not filled")
-def a_fill_after_its_predecessor_expired(forger: Forger) -> int:
-    orders = {r["id"]: r for r in forger.records if r["kind"] == "order"}
-    waiting = {r["waits_for"]: r for r in orders.values() if r["waits_for"]}
-    ended = forger.where(lambda r: r["kind"] == "status" and r["order"] in waiting)
-    order = waiting[forger.records[ended]["order"]]
+def a_fill_after_its_predecessor_was_cancelled(forger: Forger) -> int:
     _, fill = second_leg(forger)
-    bar = forger.records[ended]["bar"]
-    forger.insert(ended + 1, {**fill, "order": order["id"], "exec": "late", "bar": bar + 1})
-    return ended + 1
+    index = forger.where(lambda r: r["kind"] == "order" and r["id"] == fill["order"])
+    order = forger.records[index]
+    bar = forger.records[order["guard"]]["bar"]
+    ended = {"kind": "status", "bar": bar, "order": order["waits_for"], "status": "canceled"}
+    forger.insert(index + 1, ended)
+    forger.insert(index + 2, {**fill, "bar": bar + 1})
+    return index + 2
 
 
 # -- statuses ---------------------------------------------------------------------------------
@@ -954,10 +954,13 @@ def a_flow_that_waits_left_out(forger: Forger) -> int:
 def a_flow_twice(forger: Forger) -> int:
     index = forger.find("flow") + 1
     forger.insert(index, forger.records[index - 1])
-    after = forger.records[index]
-    after["book"] = {**after["book"], "cash": more(after["book"]["cash"], int(after["amount"]))}
-    after["nav"] = more(after["nav"], int(after["amount"]))
-    after["mark"] = more(after["mark"], int(after["amount"]))
+    again = forger.records[index]
+    nav, amount = int(again["nav"]), int(again["amount"])
+    again["book"]["cash"] = more(again["book"]["cash"], amount)
+    again["nav"], again["mark"] = (
+        more(again["nav"], amount),
+        str(-(-int(again["mark"]) * (nav + amount) // nav)),
+    )
     return index
 
 

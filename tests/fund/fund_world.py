@@ -70,10 +70,12 @@ class Market:
             yield bar * HOUR, (bar + 1) * HOUR, o, high, low, c, (VOLUME,) * len(symbols)
 
 
-def edge_market(seed: int, symbols: Sequence[str], size: Fraction, bars: int = 60) -> Market:
-    """Paths at the edge of ±``size`` around each of the last three closes, the whole way out.
+def edge_market(
+    seed: int, symbols: Sequence[str], size: Fraction, bars: int = 60, horizon: int = 3
+) -> Market:
+    """Paths at the edge of ±``size`` around each of the last closes, the whole way out.
 
-    From every close, all prices up to the third open after it stay inside: A1 holds by
+    From every close, all prices up to the last open of the horizon stay inside: A1 holds by
     construction. Most moves go to an edge of what is left; the rest drift.
     """
     rng = random.Random(seed)
@@ -83,8 +85,8 @@ def edge_market(seed: int, symbols: Sequence[str], size: Fraction, bars: int = 6
         o, c = [100_000], [100_000]
         while len(c) < bars:
             bar = len(c)
-            o.append(_edge(rng, c[max(0, bar - 3) : bar], c[-1], size))
-            c.append(_edge(rng, c[max(0, bar - 2) : bar], o[-1], size))
+            o.append(_edge(rng, c[max(0, bar - horizon) : bar], c[-1], size))
+            c.append(_edge(rng, c[max(0, bar - horizon + 1) : bar], o[-1], size))
         opens[symbol], closes[symbol] = o, c
     return Market(tuple(instrument(s) for s in symbols), opens, closes)
 
@@ -108,12 +110,14 @@ def mandate(
     fee: Fraction = Fraction(1, 1000),
     slippage: Fraction = Fraction(1, 500),
     guardrails: Sequence[Guardrail] = (),
+    horizon: int = 3,
+    exit_bars: int = 1,
 ) -> ResolvedMandate:
     edge = int(size * SCALE)
-    stress = Stress(tuple(symbols), tuple((-edge, edge) for _ in symbols), (), 3)
+    stress = Stress(tuple(symbols), tuple((-edge, edge) for _ in symbols), (), horizon)
     rails = (Guardrail("max_drawdown", limit, always=True), *guardrails)
     return ResolvedMandate(
-        "world", rails, stress, Costs(fee, slippage), Fraction(4, 5), Fraction(1, 100)
+        "world", rails, stress, Costs(fee, slippage), Fraction(4, 5), Fraction(1, 100), exit_bars
     )
 
 
@@ -240,6 +244,7 @@ def world(
     participation: Fraction = Fraction(1),
     latency: int = 0,
     order_bars: int = 1,
+    exit_bars: int = 1,
     flows: Sequence[Flow] = (),
     log: Log | None = None,
     resume: bool = False,
@@ -272,7 +277,7 @@ def world(
         machine=Machine(resolved.drawdown.limit if limit is None else limit, CAPITAL),
         ledger=ledger,
         desk=Desk(ledger, venue),
-        terms=Terms(order_bars, 1, latency, participation),
+        terms=Terms(order_bars, exit_bars, latency, participation),
         journal=journal,
         monitor=monitor,
         flows=flows,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import fund_world
 import pytest
 from fund_world import (
     CAPITAL,
@@ -45,6 +46,33 @@ def test_with_the_guard_every_assumption_and_the_limit_hold(seed, symbols):
     assert run.drawdown > LIMIT * Fraction(4, 5), "the adversary must come near the limit"
     decided = sum(b'"act":"decide"' in leaf for leaf in run.log.leaves())
     assert decided > 5
+
+
+@pytest.mark.parametrize(
+    ("latency", "order_bars", "exit_bars", "volume"),
+    [(1, 1, 1, 10**12), (0, 3, 1, 10**12), (2, 3, 1, 10**12), (0, 1, 3, 10**6), (1, 2, 3, 10**6)],
+)
+def test_the_limit_holds_with_slow_orders_long_lives_and_exits_in_slices(
+    monkeypatch, latency, order_bars, exit_bars, volume
+):
+    monkeypatch.setattr(fund_world, "VOLUME", volume)
+    horizon = 1 + (1 + latency) * (1 + exit_bars)
+    symbols = ("A", "B")
+    market = edge_market(latency + order_bars, symbols, SIZE, horizon=horizon)
+    resolved = mandate(symbols, SIZE, LIMIT, horizon=horizon, exit_bars=exit_bars)
+    run = world(
+        market,
+        resolved,
+        Adversary(market, Guard(resolved)),
+        latency=latency,
+        order_bars=order_bars,
+        exit_bars=exit_bars,
+        participation=Fraction(1, 20),
+    ).run()
+    assert run.monitor.failures == []
+    assert run.drawdown <= LIMIT
+    assert run.outside_band == 0
+    assert any(any(tick.positions) for tick in run.ticks)
 
 
 def _breaks(market, resolved, **options):

@@ -50,8 +50,25 @@ def test_every_leg_closes_the_same_share_toward_flat_within_a_lot(
         size = leg.quantity if leg else 0
         lot = INSTRUMENTS[symbol].lot
         assert 0 <= size <= abs(quantity)
-        assert -1 < size - abs(quantity) * share < lot
+        assert 0 <= size - abs(quantity) * share < lot
         assert leg is None or leg.side is (Side.SELL if quantity > 0 else Side.BUY)
+
+
+def test_a_share_of_one_lot_is_that_lot() -> None:
+    (leg,) = closing(
+        MANDATE, make_situation(make_book(positions={"AAA": 1})), Fraction(1, 9), PRICES
+    ).legs
+    assert leg.quantity == 1
+
+
+@settings(deadline=None, max_examples=150)
+@given(held(), st.fractions(0, 1), st.integers(0, 500))
+def test_no_leg_is_larger_than_one_bar_takes(
+    positions: dict[str, int], share: Fraction, room: int
+) -> None:
+    capacity = dict.fromkeys(INSTRUMENTS, room)
+    situation = make_situation(make_book(positions=positions), capacity=capacity)
+    assert all(g.quantity <= room for g in closing(MANDATE, situation, share, PRICES).legs)
 
 
 @given(held())
