@@ -46,7 +46,7 @@ class RunTerms:
         asked = config["strategy"]["model"]
         self.model = str(asked["name"]) if asked is not None else ""
         self._window = _midnight(config["market"]["start"]), _midnight(config["market"]["end"])
-        self._lives = config["execution"]["order_bars"], config["execution"]["exit_bars"]
+        self._order_bars = config["execution"]["order_bars"]
         self._latency = config["venue"]["latency"]["bars"]
         self._fee = ProportionalFee(ratio(config["venue"]["fee"]["rate"]))
         self._spread = ratio(config["venue"]["spread"]["share"])
@@ -87,9 +87,8 @@ class RunTerms:
             raise AuditError("close of a bar", close_time, "it lies outside the test window")
 
     def expires(self, bar: int, purpose: Purpose) -> int:
-        """The last bar of an order sent at the close of ``bar``."""
-        own, closing = self._lives
-        return int(bar + (own if purpose is Purpose.AGENT else closing) + self._latency)
+        """The last bar of an order sent at the close of ``bar``; a slice of a way out lives one."""
+        return int(bar + (self._order_bars if purpose is Purpose.AGENT else 1) + self._latency)
 
     def first_bar(self, bar: int) -> int:
         """The first bar that can fill an order which the venue got in ``bar``."""

@@ -103,7 +103,7 @@ def _run(
     unguarded = _twin(parts, record, blobs, progress)
     frame = frame_of(parts, ticks, _spare(parts, guard), unguarded)
     run = run_digest(record)
-    summary = summarize(parts, run, root, size, ticks, frame, monitor, records)
+    summary = summarize(parts, run, root, size, ticks, frame, monitor, records, unguarded)
     progress("report", 0, 1)
     try:
         write_history(folder, parts, ticks, unguarded)

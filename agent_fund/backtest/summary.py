@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import pandas as pd
 
 from agent_fund.audit.canonical import JSON
-from agent_fund.audit.track_record import track_record
+from agent_fund.audit.track_record import deepest, share_text, track_record
 from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.metrics import decimal_text, ratios
 from agent_fund.domain.money import from_units
@@ -25,12 +26,14 @@ def summarize(
     frame: pd.DataFrame,
     monitor: Monitor,
     records: Sequence[Mapping[str, Any]],
+    unguarded: Sequence[Tick] | None,
 ) -> dict[str, JSON]:
     """Canonical JSON values; the same run gives the same bytes.
 
     Args:
         frame: one row a bar (see ``history.frame_of``).
         records: the log's records, in order.
+        unguarded: the twin's bars, if it ran.
     """
     scale = parts.currency.scale
     record = track_record(records, ticks, monitor, parts.mandate, parts.cash, scale)
@@ -52,14 +55,13 @@ def summarize(
         },
         "stale_opens": {s: decimal_text(float(v)) for s, v in parts.stale_opens.items()},
     }
-    if "unguarded_nav" in frame:
-        nav = frame["unguarded_nav"]
-        capital = float(from_units(parts.cash, scale))
-        twin = {
-            "nav": f"{nav.iloc[-1]:.2f}",
-            "total_return": decimal_text(float(nav.iloc[-1]) / capital - 1),
-            "max_drawdown": decimal_text(float((nav / nav.cummax() - 1).min())),
-            **ratios(nav),
+    if unguarded is not None:
+        final = unguarded[-1].nav
+        twin: dict[str, JSON] = {
+            "nav": str(from_units(final, scale)),
+            "total_return": share_text(Fraction(final, parts.cash) - 1),
+            "max_drawdown": share_text(-deepest(unguarded)),
+            **ratios(frame["unguarded_nav"]),
         }
         cost = float(frame["unguarded_nav"].iloc[-1] - frame["nav"].iloc[-1])
         summary["unguarded"] = {**twin, "guard_cost": f"{cost:.2f}"}

@@ -54,6 +54,11 @@ class Case:
     full: tuple[Option, ...]
     options: tuple[Option, ...]
 
+    @property
+    def symbols(self) -> set[str]:
+        """Every instrument that is held or may be."""
+        return set(self.positions) | {leg.symbol for leg in (*self.full, *self.options)}
+
     def span(self, symbol: str) -> tuple[int, int]:
         """The lowest and highest position in ``symbol`` that this case's fills can make."""
         base = self.positions.get(symbol, 0)
@@ -190,10 +195,8 @@ def cost_bound(every: Sequence[Case], stress: Stress, costs: Costs, band: Band, 
     for leg in legs.values():
         worst = max(leg.limit, worst_price(leg.symbol, stress, band))
         fees += costs.entry(abs(leg.instrument.notional(leg.quantity, worst)))
-    symbols = {s for case in every for s in case.positions}
-    symbols |= {leg.symbol for leg in legs.values()}
     exits = 0
-    for symbol in sorted(symbols):
+    for symbol in sorted({s for case in every for s in case.symbols}):
         largest = max(case.largest(symbol) for case in every)
         instrument = book.instruments[symbol]
         price = worst_price(symbol, stress, band)

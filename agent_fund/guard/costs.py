@@ -23,7 +23,7 @@ class Costs:
 
     def __post_init__(self) -> None:
         for name, share in (("fee", self.fee), ("slippage", self.slippage)):
-            if not 0 <= share < 1:
+            if not isinstance(share, Fraction) or not 0 <= share < 1:
                 raise DomainError(f"highest {name}", str(share), "write a share from 0 to below 1")
 
     def entry(self, notional: int) -> int:

@@ -28,7 +28,7 @@ from agent_fund.guard.compile import (
 from agent_fund.guard.finder import Finder, Found
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.guardrails import max_drawdown
-from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.kernel.form import SCALE, Form, KernelError
 from agent_fund.guard.limits import LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, is_safe
 from agent_fund.guard.mandate import ResolvedMandate
@@ -58,7 +58,7 @@ class Guard:
         while high - low > 1:
             middle = (low + high) // 2
             scaled = scale(proposal, Fraction(middle, STEPS))
-            found, proof = self._try(scaled, situation) if scaled.legs else ((), None)
+            found, proof = self._try(scaled, situation, brief=True) if scaled.legs else ((), None)
             if proof is not None:
                 best, low = (scaled, found, proof), middle
             elif scaled.legs:
@@ -83,8 +83,8 @@ class Guard:
         for width in (Fraction(0),) if exact else (self.mandate.band, Fraction(0)):
             band = price_band(situation.book, HOLD, situation.prices, width)
             certified, _ = self._certify(HOLD, situation, band)
-            limit = self.mandate.drawdown.limit
-            if is_safe(limit, situation.nav, situation.mark, certified.bounds):
+            limit, nav, mark = self.mandate.drawdown.limit, situation.nav, situation.mark
+            if certified is not None and is_safe(limit, nav, mark, certified.bounds):
                 return self._until(certified, situation.bar) if exact else certified
         return None
 
@@ -98,23 +98,38 @@ class Guard:
                 return finding
         band = price_band(situation.book, HOLD, situation.prices, Fraction(0))
         certified, words = self._certify(HOLD, situation, band)
-        return max_drawdown.judge(
-            self.mandate.drawdown, situation.nav, situation.mark, certified.bounds, words
-        )
+        return self._drawdown(situation, certified, words)
 
     def bounds(self, proposal: Proposal, situation: Situation) -> Bounds:
-        """What can be proved of a trade at the prices of ``situation``, Safe or not."""
+        """What can be proved of a trade at the prices of ``situation``, Safe or not.
+
+        Raises:
+            KernelError: if nothing can be.
+        """
         band = price_band(situation.book, proposal, situation.prices, Fraction(0))
-        return self._certify(proposal, situation, band)[0].bounds
+        certified, words = self._certify(proposal, situation, band)
+        if certified is None:
+            raise KernelError(words)
+        return certified.bounds
+
+    def _drawdown(self, situation: Situation, certified: Certified | None, words: str) -> Finding:
+        bounds = None if certified is None else certified.bounds
+        return max_drawdown.judge(
+            self.mandate.drawdown, situation.nav, situation.mark, bounds, words
+        )
 
     def _always(self, situation: Situation) -> list[Finding]:
         every = cases(situation.book, HOLD)
         return always(self.mandate, every, situation.book, situation.prices)
 
     def _try(
-        self, proposal: Proposal, situation: Situation
+        self, proposal: Proposal, situation: Situation, *, brief: bool = False
     ) -> tuple[tuple[Finding, ...], Certified | None]:
-        """Every guardrail's finding, and the certificate if all of them hold."""
+        """Every guardrail's finding, and the certificate if all of them hold.
+
+        Args:
+            brief: stop at the exact limits if one of them is broken.
+        """
         try:
             every = cases(situation.book, proposal)
         except TooManyCasesError as error:
@@ -129,45 +144,56 @@ class Guard:
             situation.prices,
             situation.capacity,
         )
+        if brief and not all(f.holds for f in findings):
+            return tuple(findings), None
         certified, words = self._certify(proposal, situation, band)
-        findings.append(
-            max_drawdown.judge(
-                self.mandate.drawdown, situation.nav, situation.mark, certified.bounds, words
-            )
-        )
+        findings.append(self._drawdown(situation, certified, words))
         holds = all(f.holds for f in findings)
         return tuple(findings), certified if holds else None
 
     def _certify(
         self, proposal: Proposal, situation: Situation, band: Band
-    ) -> tuple[Certified, str]:
-        """The tightest bounds found, as the kernel proves them, and the worst scenario in words."""
+    ) -> tuple[Certified | None, str]:
+        """The tightest bounds found, as the kernel proves them, and the worst scenario in words.
+
+        A finder that fails or lies proves nothing: then there is no certificate.
+        """
         mandate, book = self.mandate, situation.book
         stress = mandate.stress
         every = cases(book, proposal)
         forms = [
             (loss_form(c, stress, band, book), gain_form(c, stress, band, book)) for c in every
         ]
-        found = [(self._finder.bound(lo), self._finder.bound(up)) for lo, up in forms]
-        bounds = _bounds(found, cost_bound(every, stress, mandate.costs, band, book))
-        limit, nav, mark = mandate.drawdown.limit, situation.nav, situation.mark
-        if not is_safe(limit, nav, mark, bounds) and any(lo.hinges for lo, _ in forms):
-            # One leaf was too loose, or the trade is bad: search for a tree, gain first.
-            found = [
-                (loss, self._finder.bound(up, target=0) if up.hinges else gain)
-                for (loss, gain), (_, up) in zip(found, forms, strict=True)
-            ]
-            room = _loss_room(limit, nav, mark, _bounds(found, bounds.costs))
-            found = [
-                (self._finder.bound(lo, target=room) if lo.hinges else loss, gain)
-                for (loss, gain), (lo, _) in zip(found, forms, strict=True)
-            ]
-        proof = Proof(tuple((loss.certificate, gain.certificate) for loss, gain in found))
-        proved = proved_bounds(mandate, book, proposal, band, proof)
+        costs = cost_bound(every, stress, mandate.costs, band, book)
+        try:
+            found = self._search(forms, costs, situation)
+            proof = Proof(tuple((loss.certificate, gain.certificate) for loss, gain in found))
+            proved = proved_bounds(mandate, book, proposal, band, proof)
+            worst = max(range(len(found)), key=lambda i: found[i][0].bound)
+            words = self._words(every[worst], found[worst][0])
+        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+            return None, f"no proof was found: {error}"
         until = situation.bar + (0 if proposal.legs else LIFE)
-        worst = max(range(len(found)), key=lambda i: found[i][0].bound)
-        certified = Certified(proof, band, proved, until, until + stress.horizon)
-        return certified, self._words(every[worst], found[worst][0])
+        return Certified(proof, band, proved, until, until + stress.horizon), words
+
+    def _search(
+        self, forms: list[tuple[Form, Form]], costs: int, situation: Situation
+    ) -> list[tuple[Found, Found]]:
+        """Certificates of (loss, gain) for each case: one leaf each, or a tree if that helps."""
+        limit, nav, mark = self.mandate.drawdown.limit, situation.nav, situation.mark
+        found = [(self._finder.bound(lo), self._finder.bound(up)) for lo, up in forms]
+        if is_safe(limit, nav, mark, _bounds(found, costs)):
+            return found
+        # One leaf was too loose, or the trade is bad: search for a tree, gain first.
+        found = [
+            (loss, self._finder.bound(up, target=0) if up.hinges else gain)
+            for (loss, gain), (_, up) in zip(found, forms, strict=True)
+        ]
+        room = _loss_room(limit, nav, mark, _bounds(found, costs))
+        return [
+            (self._finder.bound(lo, target=room) if lo.hinges else loss, gain)
+            for (loss, gain), (lo, _) in zip(found, forms, strict=True)
+        ]
 
     def _words(self, case: Case, loss: Found) -> str:
         """The worst scenario as a person reads it: the moves, and which legs fill."""

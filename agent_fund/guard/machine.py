@@ -117,8 +117,8 @@ class Machine:
 
     def decide(self, bounds: Bounds) -> None:
         """Accept ``bounds`` for the book held and every book its open legs can make of it."""
-        if self.mode is Mode.HALTED or self.killed:
-            raise MachineError(f"no decision while {self.mode.value}, killed: {self.killed}")
+        if self.mode is Mode.HALTED or self.killed or self.breached:
+            raise MachineError(f"no decision while {self.mode.value}, killed, or after a breach")
         if not is_safe(self.limit, self.v, self.h, bounds):
             raise MachineError(f"bounds {bounds} are not Safe at NAV {self.v}, mark {self.h}")
         self.V, self.H, self.bounds = self.v, self.h, bounds

@@ -82,8 +82,8 @@ class Mandate:
         if len(set(kinds)) != len(kinds):
             raise DomainError("guardrails", kinds, "give each kind once")
         object.__setattr__(self, "guardrails", tuple(self.guardrails))
-        _share("reduce_to", ratio(self.reduce_to, "reduce_to"), 0)
-        _share("band", ratio(self.band, "band"), 0)
+        _share("reduce_to", ratio(self.reduce_to, "reduce_to"), Fraction(1))
+        _share("band", ratio(self.band, "band"), Fraction(1, 2))
 
     def resolve(self, stress: Stress, exit_bars: int) -> ResolvedMandate:
         """The mandate over a resolved stress set and venue."""
@@ -98,9 +98,9 @@ class Mandate:
         )
 
 
-def _share(name: str, value: Fraction, low: int) -> None:
-    if not low <= value <= 1:
-        raise DomainError(name, str(value), "write a share from 0% to 100%")
+def _share(name: str, value: Fraction, most: Fraction) -> None:
+    if not 0 <= value <= most:
+        raise DomainError(name, str(value), f"write a share from 0% to {most * 100}%")
 
 
 @dataclass(frozen=True)

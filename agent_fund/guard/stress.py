@@ -39,6 +39,10 @@ class Factor:
     def __post_init__(self) -> None:
         if sum(self.weights.values()) != 1:
             raise DomainError(f"weights of {self.name}", dict(self.weights), "they must sum to 1")
+        if min(self.weights.values()) < 0:
+            raise DomainError(
+                f"weights of {self.name}", dict(self.weights), "a basket is long only"
+            )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ PERFORMANCE = {
     "sharpe": ("Sharpe ratio", False),
     "sortino": ("Sortino ratio", False),
     "calmar": ("Calmar ratio", False),
-    "max_drawdown": ("Largest drawdown, closes", True),
+    "max_drawdown": ("Largest drawdown", True),
 }
 
 

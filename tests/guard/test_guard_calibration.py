@@ -23,7 +23,6 @@ BASKETS = [
     {"AAA": "1/2", "BBB": "1/2"},
     {"AAA": "1/2", "BBB": "3/10", "CCC": "1/5"},
     {"AAA": "1/2", "BBB": "1/6", "CCC": "1/3"},
-    {"AAA": "3/2", "BBB": "-1/2"},
 ]
 
 
@@ -108,6 +107,12 @@ def test_a_factors_rows_are_its_stated_weights(basket: dict[str, str]) -> None:
         stated = [Fraction(-c, unit) for c in row.coefficients[:-1]]
         assert stated == [weights(basket).get(s, Fraction(0)) for s in stress.instruments]
         assert row.bound == 0
+
+
+def test_a_basket_with_a_short_side_is_refused() -> None:
+    """Its return could pass -100 %, where no box may reach."""
+    with pytest.raises(DomainError, match="long only"):
+        Factor("m", weights({"AAA": "3/2", "BBB": "-1/2"}), {}, {})
 
 
 def test_weights_that_do_not_sum_to_one_are_refused() -> None:

@@ -231,12 +231,20 @@ def test_a_bound_that_the_finder_merely_states_is_not_believed(
         assert verdict.certified.bounds.loss > 0
 
 
-def test_an_exception_in_the_finder_admits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error", [KernelError("the solver died"), TypeError("the solver died"), OverflowError("died")]
+)
+def test_a_finder_that_fails_is_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
     def broken(self: Finder, form: Form, target: int | None = None) -> Found:
-        raise KernelError("the solver died")
+        raise error
 
     monkeypatch.setattr(Finder, "bound", broken)
     guard, situation = Guard(make_mandate()), make_situation(HELD)
-    for ask in (lambda: guard.judge(SMALL_TRADE, situation), lambda: guard.look(situation)):
-        with pytest.raises(KernelError, match="the solver died"):
-            ask()
+    verdict = guard.judge(SMALL_TRADE, situation)
+    assert verdict.outcome is Outcome.REFUSED
+    assert "nothing proved" in verdict.text
+    assert "died" in verdict.text
+    assert guard.look(situation) is None
+    assert not guard.explain(situation).holds

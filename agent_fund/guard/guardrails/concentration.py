@@ -27,8 +27,9 @@ def judge(
 ) -> Finding:
     """The finding for the asset and the fills that come nearest to the limit, or break it."""
     worst: tuple[bool, int, str] = (False, 0, "none")
-    for asset in sorted({i.base.symbol for i in book.instruments.values()}):
-        lines = [i for i in book.instruments.values() if i.base.symbol == asset]
+    named = sorted({s for case in every for s in case.symbols})
+    for asset in sorted({book.instrument(s).base.symbol for s in named}):
+        lines = [i for i in map(book.instrument, named) if i.base.symbol == asset]
         after = max(
             sum(i.notional(c.largest(i.symbol), prices[i.symbol]) for i in lines) for c in every
         )

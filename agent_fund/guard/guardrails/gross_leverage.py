@@ -40,5 +40,4 @@ def judge(
 
 
 def _gross(case: Case, book: Book, prices: Mapping[str, int]) -> int:
-    symbols = set(case.positions) | {leg.symbol for leg in (*case.full, *case.options)}
-    return sum(book.instruments[s].notional(case.largest(s), prices[s]) for s in symbols)
+    return sum(book.instruments[s].notional(case.largest(s), prices[s]) for s in case.symbols)

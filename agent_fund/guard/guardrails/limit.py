@@ -33,8 +33,8 @@ class Guardrail:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise DomainError("guardrail", self.kind, f"known kinds: {', '.join(KINDS)}")
-        if self.limit < 0:
-            raise DomainError(f"limit of {self.kind}", str(self.limit), "write zero or more")
+        if not isinstance(self.limit, Fraction) or self.limit < 0:
+            raise DomainError(f"limit of {self.kind}", self.limit, "write a Fraction of 0 or more")
         if self.kind == "max_drawdown" and self.limit >= 1:
             raise DomainError(f"limit of {self.kind}", str(self.limit), "write less than 100%")
 

@@ -17,12 +17,21 @@ def max_drawdown(limit: Exact, *, rule: str = "", why: str = "") -> Guardrail:
     return make("max_drawdown", limit, True, rule, why)
 
 
-def judge(guardrail: Guardrail, nav: int, mark: int, bounds: Bounds, scenario: str) -> Finding:
-    """The finding for a book with proved ``bounds`` at NAV ``nav`` and mark ``mark``."""
+def judge(
+    guardrail: Guardrail, nav: int, mark: int, bounds: Bounds | None, scenario: str
+) -> Finding:
+    """The finding for a book with proved ``bounds`` at NAV ``nav`` and mark ``mark``.
+
+    Args:
+        bounds: None if nothing is proved of the book; then nothing is allowed.
+    """
+    limit = f"at most {share(guardrail.limit)} below the high-water mark"
+    if bounds is None:
+        return Finding("max_drawdown", False, limit, "nothing proved", scenario)
     return Finding(
         "max_drawdown",
         is_safe(guardrail.limit, nav, mark, bounds),
-        f"at most {share(guardrail.limit)} below the high-water mark",
+        limit,
         f"{share(worst_drawdown(nav, mark, bounds))} at worst",
         scenario,
     )
