@@ -123,7 +123,7 @@ class Fund:
             self._held = orders.book
         if machine.breached:
             self.kill("the drawdown limit is broken")
-        if machine.mode is not Mode.HALTED:
+        if self._guard is not None and machine.mode is not Mode.HALTED:
             self._look(bar, closes)
         if self._flows.due(close_time) and self._flows.attempt(self._situation(), machine):
             self._hold()

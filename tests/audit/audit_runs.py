@@ -35,7 +35,6 @@ ZIGZAG = {
     for bar in range(0, 80, 2)
 }
 CALM = ("end = 2008-04-01", "end = 2007-12-20")
-ONE_SCENARIO = 'max_drawdown("20%"), gross_leverage("100%"), concentration("75%")'
 
 
 class Runs:
@@ -61,8 +60,7 @@ class Runs:
     def _prepare(self, name: str, folder: Path) -> None:
         changes: list[tuple[str, str]] = []
         if name == "trend":
-            path = workspace.make(folder)
-            workspace.mandate(path, ONE_SCENARIO)
+            workspace.make(folder)
             return
         self.folder("trend")
         if name == "model":
@@ -99,7 +97,8 @@ class Runs:
             "crash": ('max_drawdown("5%")', "1/8"),
             "exact": ('max_drawdown("20%"), gross_leverage("40%", always=True)', "2"),
         }
-        workspace.mandate(path, *mandates.get(name, (ONE_SCENARIO, "2")))
+        if name in mandates:
+            workspace.mandate(path, *mandates[name])
         if name == "model":
             workspace.record_cassette(path)
 

@@ -102,6 +102,8 @@ mandate = Mandate(
 )
 '''
 
+STANDARD = 'max_drawdown("20%"), gross_leverage("100%"), concentration("75%")'
+
 SMA = """file = "strategies/moving_average_cross.py"
 class = "MovingAverageCross"
 every = "bar"
@@ -143,6 +145,8 @@ def planned(
 def make(folder: Path, *changes: tuple[str, str], market: Path | None = None) -> Path:
     """A workspace in ``folder`` with one run file; ``changes`` replace parts of it.
 
+    Its mandate has no factor; ``backtest_workspace.mandate`` writes another.
+
     Args:
         market: a catalog to copy, so that it is imported once only.
     """
@@ -155,6 +159,7 @@ def make(folder: Path, *changes: tuple[str, str], market: Path | None = None) ->
     path = folder / "backtests" / "run.toml"
     path.parent.mkdir()
     path.write_text(changed(RUNFILE, *changes))
+    mandate(path, STANDARD)
     return path
 
 
