@@ -40,18 +40,13 @@ Sizes and indices count leaves; every hash is 32 raw bytes.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TypeAlias
 
 from agent_fund.audit.errors import AuditError
 
 HASH_BYTES = 32
-
-_TILE_BITS = 8
-TILE_WIDTH = 1 << _TILE_BITS
-TILE_BYTES = TILE_WIDTH * HASH_BYTES
 
 EMPTY_ROOT = sha256(b"").digest()
 """Root of the tree without leaves."""
@@ -105,53 +100,6 @@ class Frontier:
         return root
 
 
-class Tiles:
-    """A growing tree kept as C2SP tlog-tiles: up to 256 hashes a tile, joined without separator.
-
-    Hash i of level l is the root over leaves [i·256^l, (i+1)·256^l); tile n of a level holds the
-    hashes from n·256 on. In memory are the tiles at the right edge and ``full``.
-
-    Attributes:
-        size: leaves appended so far.
-        full: tiles by (level, n) that have been filled and not yet taken by the owner.
-    """
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.full: dict[tuple[int, int], bytes] = {}
-        self._edge: list[bytearray] = []
-
-    def append(self, digest: bytes) -> int:
-        """Add a leaf by its leaf hash and return its index."""
-        index = self.size
-        self.size += 1
-        for level in itertools.count():
-            if level == len(self._edge):
-                self._edge.append(bytearray())
-            tile = self._edge[level]
-            tile += digest
-            if len(tile) < TILE_BYTES:
-                break
-            hashes = bytes(tile)
-            tile.clear()
-            self.full[level, index >> _TILE_BITS * (level + 1)] = hashes
-            digest = _fold(hashes)
-        return index
-
-    def partial(self, *, since: int) -> Iterator[tuple[tuple[int, int], bytes]]:
-        """The tiles at the right edge that have grown since there were ``since`` leaves."""
-        for level, tile in enumerate(self._edge):
-            bits = _TILE_BITS * level
-            if tile and self.size >> bits > since >> bits:
-                yield (level, self.size >> bits + _TILE_BITS), bytes(tile)
-
-    def find(self, level: int, n: int) -> bytes | None:
-        """The hashes of a tile, if it is in memory."""
-        if n == self.size >> _TILE_BITS * (level + 1):
-            return bytes(self._edge[level])
-        return self.full.get((level, n))
-
-
 def root_of(leaf_hashes: Sequence[bytes]) -> bytes:
     """Root over ``leaf_hashes``.
 
@@ -177,18 +125,6 @@ def nodes_over(leaf_hashes: Sequence[bytes]) -> Node:
 
     def node(level: int, index: int) -> bytes:
         return root_of(leaf_hashes[index << level : (index + 1) << level])
-
-    return node
-
-
-def nodes_from_tiles(tile: Callable[[int, int], bytes]) -> Node:
-    """A ``Node`` that reads ``tile(level, n)``, the hashes of one tile, for each subtree."""
-
-    def node(level: int, index: int) -> bytes:
-        tile_level, rest = divmod(level, _TILE_BITS)
-        n, first = divmod(index << rest, TILE_WIDTH)
-        at = first * HASH_BYTES
-        return _fold(tile(tile_level, n)[at : at + (HASH_BYTES << rest)])
 
     return node
 
@@ -286,10 +222,6 @@ def _skip_lone_levels(position: int, last: int) -> tuple[int, int]:
 def _hashes(*values: bytes) -> bool:
     # Lengths are checked because node_hash joins its arguments without a separator.
     return all(len(value) == HASH_BYTES for value in values)
-
-
-def _fold(hashes: bytes) -> bytes:
-    return root_of([hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)])
 
 
 def _split(width: int) -> int:

@@ -30,15 +30,13 @@ from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import require_blob, require_index, require_leaf
 from agent_fund.audit.merkle import (
     HASH_BYTES,
-    TILE_WIDTH,
     Node,
-    Tiles,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
-    nodes_from_tiles,
     root_at,
 )
+from agent_fund.audit.tiles import TILE_WIDTH, Tiles, nodes_from_tiles
 
 _SCHEMA = (
     "CREATE TABLE blob (digest TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL) STRICT",

@@ -23,7 +23,8 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent_fund.domain.instrument import Instrument
-from agent_fund.market.bars import PRICES, TIMES, BarColumns, BarTable, from_names
+from agent_fund.market.bars import BarTable
+from agent_fund.market.columns import PRICES, TIMES, BarColumns, from_names
 from agent_fund.market.errors import MarketError
 from agent_fund.market.gaps import Gap, GapPolicy, align, find_gaps
 

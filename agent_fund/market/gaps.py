@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from agent_fund.market.bars import BarColumns
+from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

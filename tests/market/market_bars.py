@@ -7,7 +7,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from agent_fund.domain.instrument import Asset, Instrument, Venue
-from agent_fund.market.bars import BarColumns, BarTable
+from agent_fund.market.bars import BarTable
+from agent_fund.market.columns import BarColumns
 
 HOUR = 3_600_000
 START = 1_514_764_800_000  # 2018-01-01T00:00:00Z

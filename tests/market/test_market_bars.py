@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from market_bars import HOUR, START, hourly, instrument, table_of, tables
 
 from agent_fund.domain.instrument import Instrument
-from agent_fund.market.bars import BarColumns, BarTable
+from agent_fund.market.bars import BarTable
+from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
 
 Corrupt = Callable[[dict[str, list[int]]], None]

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from market_bars import HOUR, START, hourly, instrument, tables
 
-from agent_fund.market.bars import BarColumns, BarTable
+from agent_fund.market.bars import BarTable
 from agent_fund.market.catalog import Catalog, Entry, load_table, stale_opens
+from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
 from agent_fund.market.gaps import Gap, GapPolicy
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import HOUR, START, hourly
 
-from agent_fund.market.bars import BarColumns
+from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
 from agent_fund.market.gaps import Gap, GapPolicy, align, iso
 

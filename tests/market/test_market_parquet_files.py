@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import BINANCE, HOUR, START, instrument
 
-from agent_fund.market.bars import BarColumns
 from agent_fund.market.catalog import Catalog, load_table
+from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
 from agent_fund.market.gaps import GapPolicy
 from agent_fund.market.sources.parquet_files import import_into, load, step_ms

@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from arch.data import nasdaq, sp500
 
-from agent_fund.market.bars import PRICES, BarColumns
 from agent_fund.market.catalog import Catalog, Entry
+from agent_fund.market.columns import PRICES, BarColumns
 from agent_fund.market.errors import MarketError
 
 NEW_YORK = ZoneInfo("America/New_York")

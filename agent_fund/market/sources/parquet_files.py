@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agent_fund.domain.money import from_units
-from agent_fund.market.bars import PRICES, BarColumns, from_names
 from agent_fund.market.catalog import Catalog, Entry, decimal_units, whole_column
+from agent_fund.market.columns import PRICES, BarColumns, from_names
 from agent_fund.market.errors import MarketError
 
 STARTS = ("open_time", "date")
