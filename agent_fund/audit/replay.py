@@ -12,19 +12,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from agent_fund.audit.canonical import decode
-from agent_fund.audit.commitment import commit, salt_for
 from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import Log
 from agent_fund.audit.merkle import leaf_hash
 from agent_fund.audit.replay_guard import Certificate, GuardReplay
-from agent_fund.audit.replay_terms import COMMITTED, RunTerms
+from agent_fund.audit.replay_orders import OrderReplay
+from agent_fund.audit.replay_terms import RunTerms
+from agent_fund.audit.replay_turn import TurnReplay
 from agent_fund.audit.schema import number, parse
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
-from agent_fund.domain.order import Fill, Order, Purpose, Side, Status
-from agent_fund.execution.order_id import client_order_id
+from agent_fund.domain.order import Purpose
 from agent_fund.fund.monitor import Monitor
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import KernelError
@@ -32,7 +31,6 @@ from agent_fund.guard.machine import Machine, MachineError, Mode
 from agent_fund.guard.mandate import ResolvedMandate
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
-_ENDS = (Status.CANCELED, Status.EXPIRED, Status.REJECTED)
 
 
 class VerificationError(AuditError):
@@ -77,12 +75,12 @@ class Replay:
             "gap": self._gap,
             "mark": self._mark,
             "intent": self._intent,
-            "call": self._call,
-            "response": self._response,
+            "call": lambda record: self._turn.call(record),
+            "response": lambda record: self._turn.response(record),
             "abort": self._abort,
-            "proposal": self._proposal,
+            "proposal": lambda record: self._turn.proposal(self._index, record),
             "guard": self._guard,
-            "order": self._order,
+            "order": lambda record: self._orders.order(record, self.bar),
             "fill": self._fill,
             "status": self._status,
             "close": self._close,
@@ -90,24 +88,8 @@ class Replay:
         self.records: list[dict[str, Any]] = []
         self.marks: list[Marked] = []
         self.closed = False
-        self._orders: dict[str, Order] = {}
-        self._ended: dict[str, Order] = {}
-        self._way_out: list[str] = []
-        self._execs: set[str] = set()
-        self._fills: list[tuple[Fill, Order]] = []
-        self._intent_open: int | None = None
-        self._intent_state = ""
-        self._intents = 0
-        self._asked_bar = -1
-        self._due = False
-        self._proposed: tuple[int, dict[str, Any]] | None = None
-        self._first_bar: dict[str, int] = {}
-        self._paid: dict[str, int] = {}
         self._flow_tried = self._flow_waits = False
         self._gap_ends: int | None = None
-        self._expected: list[tuple[dict[str, str], bytes, str]] = []
-        self._expected_guard = -1
-        self._previous_order = ""
         self._certificate: Certificate | None = None
         self._anchor: tuple[int, ...] | None = None
         self._anchor_bar = -1
@@ -134,10 +116,8 @@ class Replay:
             if self._index == 0:
                 self._genesis(record)
             else:
-                if self._expected and record["kind"] != "order":
-                    raise AuditError(
-                        "record", kind, f"{len(self._expected)} orders must come first"
-                    )
+                if record["kind"] != "order":
+                    self._orders.require_complete(kind)
                 taker = self._takers.get(record["kind"])
                 if taker is None:
                     raise AuditError("record", kind, "it has no place here")
@@ -166,7 +146,6 @@ class Replay:
     def _genesis(self, record: dict[str, Any]) -> None:
         if record["kind"] != "genesis" or record["v"] != 1 or not record["guarded"]:
             raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 1")
-        self._record = record
         self.mandate = ResolvedMandate.from_json(self._canonical(record["mandate"]))
         config = self._canonical(record["config"])
         currency = Asset(record["currency"]["symbol"], record["currency"]["scale"])
@@ -191,11 +170,13 @@ class Replay:
         self._positions = dict.fromkeys(self._symbols, 0)
         self.machine = Machine(self.mandate.drawdown.limit, self._cash)
         self.monitor = Monitor(self.mandate, self._symbols)
-        self._secret = bytes.fromhex(record["secret"]["hex"])
         self._rules = GuardReplay(self._log, self.mandate, str(record["mandate"]))
         self._terms = RunTerms(config, currency)
         self._terms.require_genesis(record)
         self._flows = list(self._terms.flows)
+        instruments = {i.symbol: i for i in self.instruments}
+        self._orders = OrderReplay(instruments, self._terms, self.monitor)
+        self._turn = TurnReplay(self._log, record, self._terms)
 
     def _canonical(self, digest: str) -> Any:
         """The JSON value kept under ``digest``, which has one encoding only."""
@@ -234,14 +215,10 @@ class Replay:
         opens, closes = tuple(map(number, opens_text)), tuple(map(number, closes_text))
         if len(opens) != len(self._symbols) or len(closes) != len(opens) or min(opens) < 1:
             raise AuditError("mark", row, "one positive price an instrument")
-        if min(closes) < 1 or any(fill.bar != bar for fill, _ in self._fills):
-            raise AuditError("mark", row, "prices are positive, and fills lie in their own bar")
+        if min(closes) < 1:
+            raise AuditError("mark", row, "prices are positive")
         self._time, self._closes = close_time, closes
-        market = dict(zip(self._symbols, opens, strict=True))
-        for fill, order in self._fills:
-            self._terms.require_price(fill, market[fill.instrument.symbol])
-            self.monitor.filled(fill, order, market[fill.instrument.symbol])
-        self._fills = []
+        self._orders.opened(bar, dict(zip(self._symbols, opens, strict=True)))
         breached = self.machine.breached
         for when, prices, text in (("open", opens, nav_open_text), ("close", closes, nav_text)):
             nav = self._book().nav(dict(zip(self._symbols, prices, strict=True)))
@@ -250,8 +227,10 @@ class Replay:
             if not self.machine.tick(nav) and not breached:
                 breached = True
                 self.monitor.broken(bar, when, nav, self.machine.h, self._anchor_bar)
+        after = tuple(self._positions[s] for s in self._symbols)
         if self._anchor is not None:
-            self.monitor.moved(bar, self._anchor_bar, self._anchor, opens, closes)
+            before, since = self.marks[-1].positions, self._anchor_bar
+            self.monitor.moved(bar, since, self._anchor, opens, closes, before, after)
         self.marks.append(
             Marked(
                 bar,
@@ -260,13 +239,13 @@ class Replay:
                 self.machine.v,
                 self.machine.h,
                 self._cash,
-                tuple(self._positions[s] for s in self._symbols),
+                after,
                 self.machine.mode,
             )
         )
         self._looked, self._bar_open = False, True
         self._flow_tried, self._gap_ends = False, None
-        self._due = self._terms.cadence.due(bar, close_time)
+        self._turn.begin(bar, close_time)
 
     @property
     def bar(self) -> int:
@@ -289,7 +268,7 @@ class Replay:
             if not machine.try_decide(certificate.bounds):
                 raise AuditError(f"bar {self.bar}", "not Safe", "the book must be reduced")
             self._anchor, self._anchor_bar = self._closes, self.bar
-        elif machine.mode is not Mode.HALTED and not self._orders:
+        elif machine.mode is not Mode.HALTED and not self._orders.open:
             raise AuditError(f"bar {self.bar}", machine.mode.value, "the way out must go on")
 
     def _end_bar(self) -> None:
@@ -297,13 +276,8 @@ class Replay:
         if self._bar_open:
             self._require_flow()
             self._bar_open = False
-            if self._intent_open is not None:
-                raise AuditError("intent", self._intent_open, "it must close within its bar")
-            if self._proposed is not None:
-                raise AuditError("proposal", self._proposed[0], "the guard must judge it")
-            for order in self._orders.values():
-                if order.expires <= self.bar:
-                    raise AuditError("order", order.order_id, f"it ends in bar {order.expires}")
+            self._turn.end()
+            self._orders.end_bar(self.bar)
             # What the last acts of the bar made of the state.
             last = self.marks[-1]
             self.marks[-1] = replace(
@@ -317,75 +291,24 @@ class Replay:
     def _book(self) -> Book:
         held = {s: q for s, q in self._positions.items() if q}
         instruments = {i.symbol: i for i in self.instruments}
-        return Book(self.currency, self._cash, instruments, held, tuple(self._orders.values()))
+        return Book(self.currency, self._cash, instruments, held, tuple(self._orders.open.values()))
 
     # -- the agent ----------------------------------------------------------------------------
 
-    def _require_turn(self, record: dict[str, Any]) -> None:
-        """The agent is asked once at a close, when the run file says so, and never while halted."""
+    def _ask(self, record: dict[str, Any]) -> None:
         self._look()
         self._require_flow()
-        kind, bar = record["kind"], self.bar
-        if record["bar"] != bar:
-            raise AuditError(kind, record["bar"], f"bar {bar} has just closed")
-        if not self._due or self._asked_bar == bar or self.machine.mode is Mode.HALTED:
-            raise AuditError(kind, bar, "the agent is asked once, when due, and not while halted")
-        self._asked_bar = bar
+        self._turn.ask(record, halted=self.machine.mode is Mode.HALTED)
 
     def _intent(self, record: dict[str, Any]) -> None:
-        self._require_turn(record)
-        name = f"{self.bar}/{self._intents}"
-        if record["time"] != self._time or record["id"] != name:
-            raise AuditError("intent", record["id"], f"it is {name}, at {self._time}")
-        self._intents += 1
-        fields = decode(self._log.blob(record["fields"]))
-        if not isinstance(fields, dict):
-            raise AuditError("fields", fields, "an object")
-        salts = {name: salt_for(self._secret, record["id"], name) for name in fields}
-        if commit(fields, salts).hex() != record["commitment"]:
-            raise AuditError("commitment", record["commitment"], "the fields make another one")
-        known = {name: self._record[name] for name in COMMITTED} | {"as_of": self._time}
-        if "request" in fields:
-            known["model"] = self._terms.model
-        for name, value in known.items():
-            if fields.get(name) != value:
-                raise AuditError(f"committed {name}", fields.get(name), f"the run's is {value}")
-        self._fields = fields
-        self._intent_open, self._intent_state = self._index, "intent"
-
-    def _call(self, record: dict[str, Any]) -> None:
-        self._require_intent(record, "intent")
-        if record["raw"] != self._fields.get("request"):
-            raise AuditError("call", record["raw"], "another request was committed")
-        self._intent_state = "call"
-
-    def _response(self, record: dict[str, Any]) -> None:
-        self._require_intent(record, "call")
-        if not record["failure"]:
-            self._log.blob(record["body"])
-            if record["digest"] != record["body"]:
-                raise AuditError("response", record["digest"], "it is not the body's")
-        self._intent_state = "response"
+        self._ask(record)
+        self._turn.intent(self._index, record)
 
     def _abort(self, record: dict[str, Any]) -> None:
         if record["intent"] == -1:
-            self._require_turn(record)
-            return
-        self._require_intent(record, "response")
-        self._intent_open = None
-
-    def _proposal(self, record: dict[str, Any]) -> None:
-        self._require_intent(record, "response" if "request" in self._fields else "intent")
-        self._intent_open = None
-        if record["legs"]:
-            self._proposed = (self._index, record)
-
-    def _require_intent(self, record: dict[str, Any], state: str) -> None:
-        if record["intent"] != self._intent_open or self._intent_state != state:
-            raise AuditError("intent", record["intent"], f"open is {self._intent_open}")
-        if record.get("bar", self.bar) != self.bar:
-            raise AuditError(record["kind"], record["bar"], f"bar {self.bar} has just closed")
-        self._intent_index = record["intent"]
+            self._ask(record)
+        else:
+            self._turn.abort(record)
 
     # -- the guard ----------------------------------------------------------------------------
 
@@ -396,21 +319,19 @@ class Replay:
             raise AuditError(act, "a broken limit", "a kill must come first")
         if act in ("decide", "flow", "flow_queued"):
             self._look()
-        elif act != "kill" and (self._looked or (machine.mode is not Mode.ACTIVE and self._orders)):
+        elif act != "kill" and (
+            self._looked or (machine.mode is not Mode.ACTIVE and book.open_orders)
+        ):
             raise AuditError(act, self.bar, "one look a bar, and none while the way out is open")
         self._rules.require_situation(record, book, prices, machine, self.bar)
         if act == "look":
             self._accept(self._rules.certified(record, book, prices, self._symbols))
         elif act == "decide":
-            index, proposal = self._proposed or (None, {})
-            if record["proposal"] != index:
-                raise AuditError("decide", record["proposal"], f"the proposal is record {index}")
-            self._proposed = None
+            proposal = self._turn.judged(record)
             admitted = self._rules.decided(record, proposal, book, prices, machine)
             if admitted is not None:
                 self._accept(replace(admitted, book={}))
-                leaf = leaf_hash(self._log.leaf(self._intent_index))
-                self._expect(record, leaf, Purpose.AGENT)
+                self._expect(record, proposal["intent"], Purpose.AGENT)
         elif act in ("reduce", "exit"):
             self._rules.require_way_out(record, book)
             if act == "reduce":
@@ -419,8 +340,7 @@ class Replay:
                 machine.exit()
             elif machine.mode is not Mode.EXITING:
                 raise AuditError("exit", machine.mode.value, "a reduction comes first")
-            leaf = leaf_hash(self._log.leaf(self._index))
-            self._expect(record, leaf, Purpose.REDUCE if act == "reduce" else Purpose.EXIT)
+            self._expect(record, self._index, Purpose(act))
         elif act == "kill":
             if machine.killed:
                 raise AuditError("kill", self.bar, "the fund is killed already")
@@ -429,7 +349,7 @@ class Replay:
         elif act == "done":
             if not machine.killed:
                 raise AuditError("done", machine.mode.value, "only a kill ends in a halt")
-            machine.done(flat=not any(self._positions.values()) and not self._orders)
+            machine.done(flat=not any(self._positions.values()) and not book.open_orders)
         else:
             self._flow(record, book, prices)
         self._looked = True
@@ -443,7 +363,7 @@ class Replay:
         """The first flow that is due has been tried, if the fund could try it."""
         if self._flow_tried or not self._flows or self._flows[0][0] > self._time:
             return
-        waits = self.machine.mode is not Mode.ACTIVE or self._orders
+        waits = self.machine.mode is not Mode.ACTIVE or self._orders.open
         if not waits and not self._flow_waits:
             raise AuditError("flow", self._flows[0], "it is due and was not tried")
 
@@ -471,106 +391,28 @@ class Replay:
 
     # -- orders and fills ---------------------------------------------------------------------
 
-    def _expect(self, record: dict[str, Any], leaf: bytes, purpose: Purpose) -> None:
-        """The orders that must follow this guard record, and no others."""
-        self._expected_guard, self._previous_order = self._index, ""
-        self._expected_ordered = bool(record.get("ordered", False))
-        self._expected = [
-            (leg, client_order_id(leaf, n, 0).encode(), purpose.value)
-            for n, leg in enumerate(record["legs"])
-        ]
-        self._expected_count = len(self._expected)
-        if purpose is not Purpose.AGENT:
-            self._way_out = []
-
-    def _order(self, record: dict[str, Any]) -> None:
-        if not self._expected or record["guard"] != self._expected_guard:
-            raise AuditError("order", record["id"], "no verdict covers it")
-        leg, order_id, purpose = self._expected.pop(0)
-        number_ = self._expected_count - len(self._expected) - 1
-        waits_for = self._previous_order if self._expected_ordered else ""
-        stated = {k: record[k] for k in ("instrument", "side", "quantity", "limit")}
-        if (stated, record["id"].encode(), record["purpose"]) != (leg, order_id, purpose):
-            raise AuditError("order", record["id"], "it is not the admitted leg")
-        if record["leg"] != number_ or record["waits_for"] != waits_for:
-            raise AuditError("order", record["id"], "its place among the legs is another")
-        order = Order(
-            record["id"],
-            self._book().instrument(record["instrument"]),
-            Side(record["side"]),
-            number(record["quantity"]),
-            number(record["limit"]),
-            Purpose(purpose),
-            record["expires"],
-            waits_for or None,
-        )
-        if order.expires != self._terms.expires(self.bar, order.purpose):
-            raise AuditError("order", order.expires, "the run file gives it another life")
-        self._previous_order = order.order_id
-        self._orders[order.order_id] = order
-        if order.waits_for is None:
-            self._first_bar[order.order_id] = self._terms.first_bar(self.bar)
-        if order.purpose is not Purpose.AGENT:
-            self._way_out.append(order.order_id)
+    def _expect(self, record: dict[str, Any], source: int, purpose: Purpose) -> None:
+        """The legs of ``record`` as orders; their ids are made from the leaf at ``source``."""
+        self._orders.expect(self._index, record, leaf_hash(self._log.leaf(source)), purpose)
 
     def _fill(self, record: dict[str, Any]) -> None:
         self._end_bar()
-        order = self._orders.get(record["order"])
-        if order is None or record["exec"] in self._execs:
-            raise AuditError("fill", record["exec"], "no open order of that id, or a duplicate")
-        if order.order_id not in self._first_bar:
-            raise AuditError("fill", record["exec"], "the leg before it is not filled")
-        fill = Fill(
-            record["exec"],
-            order.order_id,
-            order.instrument,
-            order.side,
-            number(record["quantity"]),
-            number(record["price"]),
-            number(record["fee"]),
-            record["bar"],
+        fill = self._orders.fill(record, self.bar + 1)
+        symbol, notional = (
+            fill.instrument.symbol,
+            fill.instrument.notional(fill.quantity, fill.price),
         )
-        first = self._first_bar[order.order_id]
-        if fill.bar != self.bar + 1 or not first <= fill.bar <= order.expires:
-            raise AuditError("fill", fill.bar, f"bar {self.bar + 1} comes next")
-        notional, paid = fill.instrument.notional(fill.quantity, fill.price), self._paid
-        self._terms.require_fee(fill, paid.get(fill.order_id, 0))
-        paid[fill.order_id] = paid.get(fill.order_id, 0) + notional
-        self._execs.add(fill.exec_id)
-        self._fills.append((fill, order))
-        symbol = fill.instrument.symbol
         self._cash -= fill.side.sign * notional + fill.fee
         self._positions[symbol] += fill.side.sign * fill.quantity
         if self._cash < 0 or self._positions[symbol] < 0:
             raise AuditError("fill", record["exec"], "it borrows: cash or position below zero")
-        self._put(order.with_fill(fill), fill.bar)
 
     def _status(self, record: dict[str, Any]) -> None:
-        order = self._orders.get(record["order"])
-        if order is None or record["bar"] not in (self.bar, self.bar + 1):
-            raise AuditError("status", record["order"], "no open order of that id, or another bar")
-        if record["bar"] > self.bar:
+        if record["bar"] == self.bar + 1:
             self._end_bar()
-        status = Status(record["status"])
-        # A leg whose predecessor expires is cancelled in its own last bar.
-        if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):
-            raise AuditError("status", record["status"], f"its last bar is {order.expires}")
-        self._put(order.with_status(status), record["bar"])
-
-    def _put(self, order: Order, bar: int) -> None:
-        if order.status.open:
-            self._orders[order.order_id] = order
-            return
-        del self._orders[order.order_id]
-        if order.status is Status.FILLED:
-            for waiting in self._orders.values():
-                if waiting.waits_for == order.order_id:
-                    self._first_bar[waiting.order_id] = self._terms.first_bar(bar)
-        if order.order_id in self._way_out:
-            self._ended[order.order_id] = order
-            if all(i in self._ended for i in self._way_out):
-                self.monitor.way_out(bar, [self._ended[i] for i in self._way_out])
-                self._way_out = []
+        elif record["bar"] != self.bar:
+            raise AuditError("status", record["bar"], f"bar {self.bar} or the one after it")
+        self._orders.status(record)
 
     # -- the end ------------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ class GuardReplay:
     def decided(
         self,
         record: dict[str, Any],
-        proposal: dict[str, Any],
+        proposal: Mapping[str, Any],
         book: Book,
         prices: Mapping[str, int],
         machine: Machine,
@@ -206,7 +206,7 @@ class GuardReplay:
                 raise AuditError(finding.guardrail, finding.value, f"the limit is {finding.limit}")
 
 
-def _proposal(record: dict[str, Any], book: Book) -> Proposal:
+def _proposal(record: Mapping[str, Any], book: Book) -> Proposal:
     legs = tuple(
         Leg(
             book.instrument(leg["instrument"]),

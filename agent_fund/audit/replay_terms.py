@@ -18,9 +18,6 @@ from agent_fund.domain.order import Fill, Purpose
 from agent_fund.execution.costs import ProportionalFee
 from agent_fund.fund.cadence import Cadence
 
-COMMITTED = ("fund", "mandate", "code", "lock", "strategy", "data")
-"""Fields that every commitment takes over from the genesis record."""
-
 Flow = tuple[int, int, str]
 
 

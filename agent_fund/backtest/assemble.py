@@ -104,10 +104,19 @@ def assemble(path: Path) -> Parts:
     """All parts of the run that ``path`` states.
 
     Raises:
-        RunFileError, DomainError, MarketError, ConfigurationError: with file, place and fix.
+        RunFileError, MarketError, ConfigurationError: with file, place and fix.
     """
     runfile = load_runfile(path)
-    workspace = workspace_of(path)
+    try:
+        parts = _parts(path, workspace_of(path), runfile)
+        parts.cadence()
+        parts.venue()
+    except DomainError as error:
+        raise RunFileError(f"{path}: {error}") from error
+    return parts
+
+
+def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     currency = Asset(runfile.fund.currency, runfile.fund.scale)
     venue = Venue(runfile.venue.name)
     instruments = tuple(_instrument(s, currency, venue) for s in runfile.instruments)
@@ -117,6 +126,7 @@ def assemble(path: Path) -> Parts:
         s.symbol: (s.dataset, instrument)
         for s, instrument in zip(runfile.instruments, instruments, strict=True)
     }
+    _require_window(path, runfile, catalog)
     policy = GapPolicy(runfile.market.gaps)
     first = runfile.mandate.calibrate_start
     # A gap in the calibration window only widens the worst move; it is never traded through.
@@ -124,8 +134,6 @@ def assemble(path: Path) -> Parts:
     test, gaps = load_table(
         catalog, datasets, policy, _ms(runfile.market.start), _ms(runfile.market.end)
     )
-    if not len(test):
-        raise RunFileError(f"{path}: market: no bars from start to end")
     latency = runfile.venue.latency.bars
     exit_bars = runfile.execution.exit_bars
     terms = Terms(
@@ -155,6 +163,26 @@ def assemble(path: Path) -> Parts:
     )
 
 
+def _require_window(path: Path, runfile: RunFile, catalog: Catalog) -> None:
+    """Refuse windows of which a data set knows nothing, and say what it knows."""
+    market, mandate = runfile.market, runfile.mandate
+    for section in runfile.instruments:
+        entry = catalog.entry(section.dataset)
+        for name, start, end in (
+            ("market", market.start, market.end),
+            ("mandate.calibrate", mandate.calibrate_start, mandate.calibrate_end),
+        ):
+            if entry.last_close < _ms(start) or entry.first_close >= _ms(end):
+                first, last = (
+                    dt.datetime.fromtimestamp(t / 1000, dt.UTC).date()
+                    for t in (entry.first_close, entry.last_close)
+                )
+                raise RunFileError(
+                    f"{path}: {name}: {section.dataset} has no bar from {start} to {end}; "
+                    f"it covers {first} to {last}"
+                )
+
+
 def horizon(terms: Terms) -> int:
     """Opens from a decision to the end of the way out: ``1 + (1 + latency) * (1 + exit_bars)``.
 
@@ -180,7 +208,10 @@ def load_mandate(path: Path) -> Mandate:
 def _mandate(
     file: Path, path: Path, runfile: RunFile, past: BarTable, terms: Terms
 ) -> ResolvedMandate:
-    mandate = load_mandate(file)
+    try:
+        mandate = load_mandate(file)
+    except DomainError as error:
+        raise RunFileError(f"{file}: {error}") from error
     window = past.between(_ms(runfile.mandate.calibrate_start), _ms(runfile.mandate.calibrate_end))
     needed = horizon(terms)
     declared = mandate.stress.horizon

@@ -67,7 +67,7 @@ def backtest(
         progress: told (stage, bars done, bars in all).
 
     Raises:
-        RunFileError, MarketError, ConfigurationError, CassetteError, DomainError: bad input.
+        RunFileError, MarketError, ConfigurationError, CassetteError: bad input.
         RunFolderError: the folder cannot be made or written.
         ResumeError: the run to be resumed is another one.
         Interrupted: the user stopped it; everything logged is whole.
@@ -75,6 +75,7 @@ def backtest(
     parts = assemble(path)
     guard = Guard(parts.mandate)
     require_admits_something(parts, guard)
+    parts.strategy(parts.cassette())  # what is wrong with it shows before there is a folder
     record, blobs = genesis(parts, guarded=True)
     folder = _folder(parts, run_digest(record), out, resume)
     try:

@@ -95,14 +95,18 @@ class Desk:
             [order for order in self._open.values() if order.expires <= bar], bar, Status.EXPIRED
         )
 
-    def cancel_all(self, bar: int) -> list[Order]:
-        """Cancel every open order; one without confirmation stays open and counted.
+    def cancel(self, orders: Sequence[Order], bar: int) -> list[Order]:
+        """Cancel open ``orders``; one without confirmation stays open and counted.
 
         Returns:
             The orders that changed. One of unknown outcome is left to ``reconcile``: there may be
             nothing to cancel, or a fill to book first.
         """
-        return self._end(self.open_orders, bar, Status.CANCELED)
+        return self._end(orders, bar, Status.CANCELED)
+
+    def cancel_all(self, bar: int) -> list[Order]:
+        """Cancel every open order."""
+        return self.cancel(self.open_orders, bar)
 
     def reconcile(self, bar: int, since: int) -> list[Report]:
         """Settle every doubt with what the venue knows, its fills since bar ``since`` included.

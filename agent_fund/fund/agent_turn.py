@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agent_fund.agents.errors import Abstain
+from agent_fund.agents.errors import Abstain, ConfigurationError
 from agent_fund.agents.strategy import Strategy
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
@@ -46,6 +46,7 @@ class AgentTurn:
 
         Raises:
             DomainError: for a leg in an instrument that is not the fund's own.
+            ConfigurationError: if the strategy gives anything but a Proposal.
         """
         commitments = self._commitments
         commitments.begin(bar, snapshot.time)
@@ -56,6 +57,11 @@ class AgentTurn:
         except Abstain as abstained:
             self._journal.abort(bar, commitments.intent, abstained.reason)
             return None
+        if not isinstance(proposal, Proposal):
+            name = type(self._strategy).__name__
+            raise ConfigurationError(
+                f"strategy {name}", f"decide gave {proposal!r}; return a Proposal, or HOLD"
+            )
         intent = commitments.intent
         if not proposal.legs and intent is None:
             return None

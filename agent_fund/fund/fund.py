@@ -103,6 +103,7 @@ class Fund:
         machine, orders, holdings = self.machine, self._orders, self._holdings
         while self._gaps and self._gaps[0].before <= close_time:
             self._journal.gap(self._gaps.pop(0))
+        before = holdings.positions
         if orders.working:
             orders.open(bar, self._named(opens), self._named(volumes))
             self._hold()
@@ -117,7 +118,9 @@ class Fund:
         self._history.append(open_time, close_time, opens, highs, lows, closes, volumes)
         self._recorder.mark(bar, open_time, close_time, opens, closes, nav_open, nav)
         if self.monitor is not None and self._anchor is not None:
-            self.monitor.moved(bar, self._anchor_bar, self._anchor, opens, closes)
+            after = holdings.positions
+            since = self._anchor_bar
+            self.monitor.moved(bar, since, self._anchor, opens, closes, before, after)
         if orders.working:
             orders.close(bar)
             self._held = orders.book
@@ -146,9 +149,12 @@ class Fund:
         """An operator's act or a breach: to flat, then Halted. Callable between two bars."""
         if self.machine.mode is Mode.HALTED or self.machine.killed:
             return
+        if self._bar < 0:
+            raise DomainError("kill", why, "nothing runs before the first bar; do not start it")
         self._journal.mode("kill", self._situation(), why)
         self.machine.kill()
-        self._orders.cancel(self._bar)
+        # The guard's own orders are on their way out already; without them it would be longer.
+        self._orders.cancel(self._bar, only=Purpose.AGENT)
 
     def close(self) -> None:
         """Record the end of the run; nothing is sent or cancelled by it."""
@@ -244,7 +250,10 @@ class Fund:
     def _reduce(self) -> None:
         """The held book is no longer Safe: cancel, then close the same fraction of every leg."""
         guard = self._require_guard()
-        self._orders.cancel(self._bar)
+        if self._orders.any_open:
+            self._orders.cancel(self._bar)
+            if self._recertify():
+                return  # without its open orders the book is Safe
         situation = self._situation()
         why = guard.explain(situation)
         proposal = reduction(guard, situation, self._anchor_prices())

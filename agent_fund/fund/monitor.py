@@ -19,11 +19,16 @@ from agent_fund.guard.mandate import ResolvedMandate
 
 @dataclass(frozen=True)
 class Failure:
-    """One assumption that did not hold in one bar."""
+    """One assumption that did not hold in one bar.
+
+    Attributes:
+        exposed: whether the fund held what it concerns, so that it can have caused a breach.
+    """
 
     assumption: str
     bar: int
     text: str
+    exposed: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,37 +68,55 @@ class Monitor:
         anchor: Sequence[int],
         opens: Sequence[int],
         closes: Sequence[int],
+        before: Sequence[int],
+        after: Sequence[int],
     ) -> None:
-        """A1 at the open and the close of ``bar``, against the decision of bar ``since``.
+        """A1 at the open and the close of ``bar``, against the decision of bar ``since``; and A2.
 
-        The horizon ends at its last open: what comes after it is no move of that decision.
+        The horizon ends at its last open: what comes after it is no move of that decision, and
+        whatever is still held then has not got out in time.
+
+        Args:
+            before, after: positions before and after the open's fills, in instrument order.
         """
         left = self._horizon - (bar - since)
-        if left > 0 and not self._factors:
-            for before, first, last, (low, high) in zip(
+        if left <= 0 and any(after):
+            self.failures.append(Failure("A2", bar, "positions are held beyond the way out"))
+        if left < 0:
+            return
+        if not self._factors:
+            for start, first, last, (low, high) in zip(
                 anchor, opens, closes, self._boxes, strict=True
             ):
-                least, most = before * low, before * high
-                if not (least <= first * SCALE <= most and least <= last * SCALE <= most):
+                least, most = start * low, start * high
+                if not least <= first * SCALE <= most or (
+                    left and not least <= last * SCALE <= most
+                ):
                     break
             else:
                 self.inside += 1
                 return
-        text = self._outside(anchor, opens) if left >= 0 else None
-        if text is None and left > 0:
-            text = self._outside(anchor, closes)
+        held = [s for s, b, a in zip(self._symbols, before, after, strict=True) if b or a]
+        text = self._outside(anchor, opens, None)
+        if text is None and left:
+            text = self._outside(anchor, closes, None)
         if text is None:
             self.inside += 1
-        else:
-            self.failures.append(Failure("A1", bar, text))
+            return
+        exposed = self._outside(anchor, opens, held) or (
+            self._outside(anchor, closes, held) if left else None
+        )
+        self.failures.append(Failure("A1", bar, exposed or text, exposed is not None))
 
-    def _outside(self, anchor: Sequence[int], prices: Sequence[int]) -> str | None:
+    def _outside(
+        self, anchor: Sequence[int], prices: Sequence[int], only: Sequence[str] | None
+    ) -> str | None:
         stress = self._mandate.stress
         moves = stress.moves(
             dict(zip(self._symbols, anchor, strict=True)),
             dict(zip(self._symbols, prices, strict=True)),
         )
-        return stress.outside(moves)
+        return stress.outside(moves, only)
 
     def filled(self, fill: Fill, order: Order, market: int) -> None:
         """A3: the fee, and for the guard's own orders the slippage from the open ``market``."""
@@ -119,7 +142,7 @@ class Monitor:
             self.failures.append(Failure("A2", bar, text))
         shares = {Fraction(o.filled, o.quantity) for o in orders}
         if len(shares) > 1:
-            text = f"legs closed by different shares: {sorted(map(float, shares))}"
+            text = f"legs closed by different shares: {', '.join(map(str, sorted(shares)))}"
             self.failures.append(Failure("A5", bar, text))
 
     def broken(self, bar: int, when: str, nav: int, mark: int, since: int) -> None:
@@ -128,8 +151,15 @@ class Monitor:
 
     @property
     def breaches(self) -> tuple[Breach, ...]:
-        """Every breach, with the assumptions that failed between its decision and its bar."""
+        """Every breach, with the assumptions that failed between its decision and its bar
+        and concern what the fund held."""
         return tuple(
-            Breach(bar, when, nav, mark, tuple(f for f in self.failures if since < f.bar <= bar))
+            Breach(
+                bar,
+                when,
+                nav,
+                mark,
+                tuple(f for f in self.failures if since < f.bar <= bar and f.exposed),
+            )
             for bar, when, nav, mark, since in self._broken
         )

@@ -94,9 +94,10 @@ class OrderFlow:
             self._ended(order, bar)
         self.working = self.any_open
 
-    def cancel(self, bar: int) -> None:
-        """Cancel every open order; one that is not confirmed stays open, and counted."""
-        for order in self._desk.cancel_all(bar):
+    def cancel(self, bar: int, only: Purpose | None = None) -> None:
+        """Cancel open orders (of one purpose); what is not confirmed stays open, and counted."""
+        orders = [o for o in self._desk.open_orders if only is None or o.purpose is only]
+        for order in self._desk.cancel(orders, bar):
             self._ended(order, bar)
 
     def _ended(self, order: Order, bar: int) -> None:

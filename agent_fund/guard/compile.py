@@ -90,7 +90,8 @@ def cases(book: Book, proposal: Proposal) -> tuple[Case, ...]:
         total *= len(chain)
     if total > MAX_CASES:
         raise TooManyCasesError(f"{total} ways for the ordered legs to go; at most {MAX_CASES}")
-    held = {s: q for s, q in book.positions.items() if q}
+    # Sorted: the order of hinges is part of a proof, and must not hang on how a book was made.
+    held = {s: q for s, q in sorted(book.positions.items()) if q}
     result = []
     for prefix in itertools.product(*(range(len(chain)) for chain in chains)):
         full = [leg for chain, k in zip(chains, prefix, strict=True) for leg in chain[:k]]
@@ -188,8 +189,15 @@ def _held(
     return linear, hinges, 0
 
 
-def cost_bound(every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book) -> int:
-    """C: fees of every entry, and closing the largest book, at the worst price of the set."""
+def cost_bound(
+    every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book, slices: int
+) -> int:
+    """C: fees of every entry, and closing the largest book, at the worst price of the set.
+
+    Args:
+        slices: orders that an exit of one position may take, after the one that reduces it; each
+            rounds its fee up by less than one base unit.
+    """
     fees = 0
     legs = {id(leg): leg for case in every for leg in (*case.full, *case.options)}
     for leg in legs.values():
@@ -202,7 +210,7 @@ def cost_bound(every: Sequence[Case], stress: Stress, costs: Costs, band: Band, 
         price = worst_price(symbol, stress, band)
         # A fill is rounded to the tick against the fund after the slippage.
         exits += costs.exit(instrument.notional(largest, price))
-        exits += instrument.notional(largest, instrument.tick)
+        exits += instrument.notional(largest, instrument.tick) + 1 + slices
     return fees + exits
 
 

@@ -164,7 +164,7 @@ class Guard:
         forms = [
             (loss_form(c, stress, band, book), gain_form(c, stress, band, book)) for c in every
         ]
-        costs = cost_bound(every, stress, mandate.costs, band, book)
+        costs = cost_bound(every, stress, mandate.costs, band, book, mandate.exit_bars)
         try:
             found = self._search(forms, costs, situation)
             proof = Proof(tuple((loss.certificate, gain.certificate) for loss, gain in found))

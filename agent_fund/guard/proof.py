@@ -76,7 +76,9 @@ def proved_bounds(
         gain = max(
             gain, proved_bound(gain_form(case, stress, band, book), stress.kernel, gain_tree)
         )
-    return Bounds(loss, gain, cost_bound(every, stress, mandate.costs, band, book))
+    return Bounds(
+        loss, gain, cost_bound(every, stress, mandate.costs, band, book, mandate.exit_bars)
+    )
 
 
 def book_json(book: Book) -> dict[str, Any]:

@@ -8,7 +8,7 @@ sets are exact integers; the kernel's StressSet is built from nothing else.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -82,7 +82,9 @@ class Stress:
                 definition[self.driver(symbol)] -= int(weight * unit)
             rows.append(Row(tuple(definition), 0))
             rows.append(Row(tuple(-c for c in definition), 0))
-            for symbol, beta in factor.betas.items():
+            # In driver order, not in the mapping's: the order of rows is part of every proof.
+            for symbol in filter(factor.betas.__contains__, self.instruments):
+                beta = factor.betas[symbol]
                 tie = [0] * count
                 tie[self.driver(symbol)] = BETA_UNIT
                 tie[column] = -beta
@@ -108,17 +110,25 @@ class Stress:
             )
         return tuple(moves)
 
-    def outside(self, moves: Sequence[Fraction]) -> str | None:
-        """What of ``moves`` leaves the set, in words; None if all lies inside."""
-        names = [*self.instruments, *(f.name for f in self.factors)]
-        for name, move, (low, high) in zip(names, moves, self.box, strict=True):
+    def outside(self, moves: Sequence[Fraction], only: Collection[str] | None = None) -> str | None:
+        """What of ``moves`` leaves the set, in words; None if all lies inside.
+
+        Args:
+            only: instruments that matter; a factor matters with any of its basket. None: all.
+        """
+        drivers = [(s, {s}) for s in self.instruments]
+        drivers += [(f.name, set(f.weights)) for f in self.factors]
+        for (name, concerns), move, (low, high) in zip(drivers, moves, self.box, strict=True):
+            if only is not None and concerns.isdisjoint(only):
+                continue
             if not low <= move <= high:
                 return f"{name} moved {percent(move)}, declared {percent(low)} to {percent(high)}"
         for number, factor in enumerate(self.factors):
             basket = moves[len(self.instruments) + number]
-            for symbol, beta in factor.betas.items():
+            for symbol in filter(factor.betas.__contains__, self.instruments):
+                beta = factor.betas[symbol]
                 residual = moves[self.driver(symbol)] - Fraction(beta, BETA_UNIT) * basket
-                if abs(residual) > factor.residuals[symbol]:
+                if (only is None or symbol in only) and abs(residual) > factor.residuals[symbol]:
                     return (
                         f"{symbol} moved {percent(residual)} against {factor.name}, "
                         f"declared {percent(factor.residuals[symbol])} at most"

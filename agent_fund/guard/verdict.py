@@ -11,7 +11,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.compile import Band
-from agent_fund.guard.finding import Finding
+from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.machine import Bounds, Mode
 from agent_fund.guard.proof import Proof
 
@@ -96,7 +96,7 @@ class Verdict:
             return "admitted"
         reasons = "; ".join(f.text for f in self.broken)
         if self.outcome is Outcome.REPAIRED:
-            return f"repaired to {float(self.theta):.1%} of the proposal: {reasons}"
+            return f"repaired to {share(self.theta)} of the proposal: {reasons}"
         return f"refused: {reasons}"
 
 

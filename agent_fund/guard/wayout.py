@@ -44,19 +44,27 @@ def reduction(guard: Guard, situation: Situation, anchor: Mapping[str, int]) -> 
 def closing(
     mandate: ResolvedMandate, situation: Situation, fraction: Fraction, anchor: Mapping[str, int]
 ) -> Proposal:
-    """Close ``fraction`` of every position, less where one bar cannot take it."""
+    """Close ``fraction`` of every position, in proportion: as much as the least liquid one allows.
+
+    If the market takes less than it did when the position was admitted, so that ``exit_bars``
+    slices would not do, all of it is sent: the venue fills what it can, and no empty bar of the
+    past holds up a way out.
+    """
     book = situation.book
-    for symbol, quantity in book.positions.items():
-        if quantity:
-            fraction = min(fraction, Fraction(situation.capacity.get(symbol, 0), abs(quantity)))
+    shares = [
+        Fraction(situation.capacity.get(symbol, 0), abs(quantity))
+        for symbol, quantity in book.positions.items()
+        if quantity
+    ]
+    if shares and min(shares) * mandate.exit_bars >= 1:
+        fraction = min(fraction, *shares)
     legs = []
     for symbol, quantity in sorted(book.positions.items()):
         instrument = book.instruments[symbol]
-        # Rounded up, so that no more is kept than was found Safe; never above what a bar takes.
+        # Rounded up, so that no more is kept than was found Safe.
         whole = fraction.denominator * instrument.lot
         lots = ceil_div(abs(quantity) * fraction.numerator, whole)
-        room = situation.capacity.get(symbol, 0) // instrument.lot
-        size = min(min(lots, room) * instrument.lot, abs(quantity))
+        size = min(lots * instrument.lot, abs(quantity))
         if size:
             side = Side.SELL if quantity > 0 else Side.BUY
             # Beyond the set the decision's edge would never fill: then the market's own counts.

@@ -344,7 +344,7 @@ edits("slow", "status", "no open order", "status_of_an_unknown_order", order="d"
 edits("slow", "status", "its last bar is", "a_status_that_fills", status="filled")
 edits("slow", "status", "its last bar is", "a_status_that_opens_again", status="new")
 edits("slow", "status", "is not a valid Status", "a_status_of_no_kind", status="lost")
-edits("slow", "status", "another bar", "bar_of_a_status", bar=10_000)
+edits("slow", "status", "or the one after it", "bar_of_a_status", bar=10_000)
 
 
 @forgery("slow", "its last bar is")
@@ -593,9 +593,8 @@ def a_limit_that_was_broken_hidden(forger: Forger) -> int:
     return index
 
 
-@forgery("slow", "locked out")
+@forgery("locked", "locked out")
 def a_decision_while_reducing(forger: Forger) -> int:
-    index = forger.where(lambda r: r.get("act") == "decide" and r["findings"][0]["value"] != "")
     index = forger.where(
         lambda r: r.get("act") == "decide" and r["findings"][0]["guardrail"] == "mode"
     )
@@ -607,7 +606,7 @@ def a_decision_while_reducing(forger: Forger) -> int:
     return index
 
 
-@forgery("slow", "locked out")
+@forgery("locked", "locked out")
 def another_reason_for_being_locked_out(forger: Forger) -> int:
     index = forger.where(
         lambda r: r.get("act") == "decide" and r["findings"][0]["guardrail"] == "mode"

@@ -8,6 +8,7 @@
 ``ordered``  legs that wait for each other, orders that live for three bars, some that expire
 ``exact``    limits that hold at every look, and so certificates for one bar
 ``gaps``     September 2001, when the exchange was closed for a week
+``locked``   a venue with latency, and an agent that goes on proposing while it is locked out
 ``slow``     a venue with latency, and a way out of several bars
 """
 
@@ -84,6 +85,9 @@ class Runs:
                 ("calibrate_start = 2003-01-01", "calibrate_start = 1999-01-01"),
                 ("calibrate_end = 2007-07-01", "calibrate_end = 2001-07-01"),
             ]
+        elif name == "locked":
+            every = {2: BOTH} | {bar: ["buy 1 SP500"] for bar in range(100, 180)}
+            changes = [("bars = 0", "bars = 1"), (SMA, planned(every))]
         elif name == "slow":
             changes = [
                 CALM,
@@ -93,6 +97,7 @@ class Runs:
             ]
         path = workspace.make(folder, *changes, market=self._base / "trend" / "catalog")
         mandates = {
+            "locked": ('max_drawdown("8%")', "1"),
             "way_out": ('max_drawdown("8%")', "1"),
             "crash": ('max_drawdown("5%")', "1/8"),
             "exact": ('max_drawdown("20%"), gross_leverage("40%", always=True)', "2"),
@@ -103,4 +108,15 @@ class Runs:
             workspace.record_cassette(path)
 
 
-NAMES = ("trend", "model", "way_out", "crash", "flows", "ordered", "exact", "gaps", "slow")
+NAMES = (
+    "trend",
+    "model",
+    "way_out",
+    "crash",
+    "flows",
+    "ordered",
+    "exact",
+    "gaps",
+    "locked",
+    "slow",
+)

@@ -54,11 +54,12 @@ def instrument(symbol: str) -> Instrument:
 
 @dataclass(frozen=True)
 class Market:
-    """Opens and closes by symbol; hourly bars."""
+    """Opens and closes by symbol; hourly bars; VOLUME in every bar, or what is said of one."""
 
     instruments: tuple[Instrument, ...]
     opens: Mapping[str, Sequence[int]]
     closes: Mapping[str, Sequence[int]]
+    volumes: Mapping[int, int] = field(default_factory=dict)
 
     def rows(self):
         symbols = [i.symbol for i in self.instruments]
@@ -67,7 +68,8 @@ class Market:
             c = tuple(self.closes[s][bar] for s in symbols)
             high = tuple(map(max, o, c))
             low = tuple(map(min, o, c))
-            yield bar * HOUR, (bar + 1) * HOUR, o, high, low, c, (VOLUME,) * len(symbols)
+            volume = (self.volumes.get(bar, VOLUME),) * len(symbols)
+            yield bar * HOUR, (bar + 1) * HOUR, o, high, low, c, volume
 
 
 def edge_market(

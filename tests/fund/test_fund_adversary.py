@@ -303,3 +303,64 @@ def test_after_a_crash_beyond_the_set_the_fund_still_gets_out():
     assert "A1" in {f.assumption for f in run.monitor.breaches[0].failures}
     assert run.ticks[-1].mode is machine.Mode.HALTED
     assert not any(run.ticks[-1].positions)
+
+
+def _falling(bars: int, volumes: dict[int, int]) -> Market:
+    prices = [100_000] * 3
+    while len(prices) < bars:
+        prices.append(-int(-prices[-1] * 97 // 100))
+    return Market((instrument("A"),), {"A": prices}, {"A": prices}, volumes)
+
+
+def test_one_empty_bar_of_the_past_does_not_hold_up_the_way_out():
+    run = world(
+        _falling(30, {4: 0}), mandate(("A",), SIZE, LIMIT), BuyOnce(), participation=Fraction(1, 20)
+    ).run()
+    assert run.monitor.breaches == ()
+    assert run.drawdown <= LIMIT
+
+
+def test_a_market_that_stops_trading_is_a_failed_assumption_and_no_defect():
+    """Nothing can be sold while the market falls on inside the set: A2 says so."""
+    dry = dict.fromkeys(range(4, 40), 10)
+    run = world(
+        _falling(40, dry), mandate(("A",), SIZE, LIMIT), BuyOnce(), participation=Fraction(1, 20)
+    ).run()
+    assert run.monitor.breaches
+    assert "A2" in {f.assumption for f in run.monitor.breaches[0].failures}
+    assert "A1" not in {f.assumption for f in run.monitor.failures}
+
+
+def test_a_kill_leaves_the_guards_own_orders_on_their_way():
+    """Cancelling them would make the way out longer, and excuse a breach that is our own."""
+    resolved = mandate(("A",), SIZE, LIMIT, horizon=5)
+    run = world(_falling(40, {}), resolved, BuyOnce(), latency=1)
+    for bars in range(1, 40):
+        run.run(bars)
+        if run.ticks[-1].mode is machine.Mode.REDUCING:
+            break
+    orders = run.fund._orders.book.open_orders
+    assert orders
+    run.fund.kill("the operator says so")
+    assert run.fund._orders.book.open_orders == orders
+    run.run()
+    assert run.ticks[-1].mode is machine.Mode.HALTED
+    assert run.monitor.failures == []
+
+
+def test_cancelling_open_orders_is_tried_before_anything_is_sold():
+    """The held book alone is Safe; only with its open purchase it is not."""
+
+    class Dreamer(BuyOnce):
+        def decide(self, snapshot, book):
+            first = super().decide(snapshot, book)
+            inst = snapshot.instruments["A"]
+            if snapshot.bar == 2:
+                return Proposal((Leg(inst, Side.BUY, 20_000, 60_000),))
+            return first
+
+    prices = [100_000] * 4 + [94_000] * 6
+    market = Market((instrument("A"),), {"A": prices}, {"A": prices})
+    run = world(market, mandate(("A",), SIZE, LIMIT), Dreamer(Fraction(1, 5)), order_bars=9).run()
+    held = [tick.positions[0] for tick in run.ticks]
+    assert held == sorted(held), "nothing is sold"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -61,14 +62,26 @@ def test_a_share_of_one_lot_is_that_lot() -> None:
     assert leg.quantity == 1
 
 
+SLICED = replace(MANDATE, exit_bars=4)
+
+
 @settings(deadline=None, max_examples=150)
 @given(held(), st.fractions(0, 1), st.integers(0, 500))
-def test_no_leg_is_larger_than_one_bar_takes(
+def test_no_leg_is_larger_than_one_bar_takes_while_the_slices_are_enough(
     positions: dict[str, int], share: Fraction, room: int
 ) -> None:
-    capacity = dict.fromkeys(INSTRUMENTS, room)
+    capacity = {symbol: room * item.lot for symbol, item in INSTRUMENTS.items()}
     situation = make_situation(make_book(positions=positions), capacity=capacity)
-    assert all(g.quantity <= room for g in closing(MANDATE, situation, share, PRICES).legs)
+    legs = closing(SLICED, situation, share, PRICES).legs
+    if all(abs(q) <= capacity[s] * SLICED.exit_bars for s, q in positions.items()):
+        assert all(g.quantity <= capacity[g.instrument.symbol] for g in legs)
+
+
+def test_a_market_that_takes_less_than_it_did_does_not_hold_up_the_way_out() -> None:
+    book = make_book(positions={"AAA": 100, "BBB": 1_000})
+    situation = make_situation(book, capacity={"AAA": PLENTY, "BBB": 0})
+    legs = closing(SLICED, situation, Fraction(1), PRICES).legs
+    assert {g.instrument.symbol: g.quantity for g in legs} == {"AAA": 100, "BBB": 1_000}
 
 
 @given(held())
@@ -85,7 +98,7 @@ def test_all_legs_wait_for_the_least_liquid() -> None:
     situation = make_situation(book, capacity={"AAA": PLENTY, "BBB": 250})
     sizes = {
         g.instrument.symbol: g.quantity
-        for g in closing(MANDATE, situation, Fraction(1), PRICES).legs
+        for g in closing(SLICED, situation, Fraction(1), PRICES).legs
     }
     assert sizes == {"AAA": 25, "BBB": 250}
 

@@ -1,0 +1,165 @@
+"""Orders and fills replayed: every order is an admitted leg, every fill one that it allows.
+
+An order follows its guard record at once, leg by leg, under the id that the rules give it. It
+lives as long as the run file says, fills at the venue's fee and no better than the market, and a
+leg that waits for another has nothing to fill before that one is filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from agent_fund.audit.errors import AuditError
+from agent_fund.audit.replay_terms import RunTerms
+from agent_fund.audit.schema import number
+from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.order import Fill, Order, Purpose, Side, Status
+from agent_fund.execution.order_id import client_order_id
+from agent_fund.fund.monitor import Monitor
+
+_ENDS = (Status.CANCELED, Status.EXPIRED, Status.REJECTED)
+
+
+class OrderReplay:
+    """The orders that may still fill, in the order in which they were sent.
+
+    Attributes:
+        open: by id.
+    """
+
+    def __init__(
+        self, instruments: Mapping[str, Instrument], terms: RunTerms, monitor: Monitor
+    ) -> None:
+        self.open: dict[str, Order] = {}
+        self._instruments = instruments
+        self._terms = terms
+        self._monitor = monitor
+        self._expected: list[Order] = []
+        self._verdict = self._leg = -1
+        self._first_bar: dict[str, int] = {}
+        self._paid: dict[str, int] = {}
+        self._execs: set[str] = set()
+        self._fills: list[tuple[Fill, Order]] = []
+        self._way_out: dict[str, Order] = {}
+
+    def expect(self, index: int, record: Mapping[str, Any], leaf: bytes, purpose: Purpose) -> None:
+        """The orders that must follow the guard record at ``index``, and no others.
+
+        Args:
+            leaf: leaf hash of the record that the order ids are made from.
+        """
+        self._verdict, self._leg, orders = index, -1, list[Order]()
+        for leg, stated in enumerate(record["legs"]):
+            waits_for = orders[-1].order_id if orders and record.get("ordered") else None
+            orders.append(
+                Order(
+                    client_order_id(leaf, leg, 0),
+                    self._instruments[stated["instrument"]],
+                    Side(stated["side"]),
+                    number(stated["quantity"]),
+                    number(stated["limit"]),
+                    purpose,
+                    self._terms.expires(record["bar"], purpose),
+                    waits_for,
+                )
+            )
+        self._expected = orders
+        if purpose is not Purpose.AGENT:
+            self._way_out = {order.order_id: order for order in orders}
+
+    def require_complete(self, kind: str) -> None:
+        """No record but an order comes before the last order of a verdict."""
+        if self._expected:
+            raise AuditError("record", kind, f"{len(self._expected)} orders must come first")
+
+    def order(self, record: Mapping[str, Any], bar: int) -> None:
+        """An order is the next one that its verdict lets through."""
+        if not self._expected or record["guard"] != self._verdict:
+            raise AuditError("order", record["id"], "no verdict covers it")
+        order = self._expected.pop(0)
+        self._leg += 1
+        admitted = {
+            "id": order.order_id,
+            "instrument": order.instrument.symbol,
+            "side": order.side.value,
+            "quantity": str(order.quantity),
+            "limit": str(order.limit),
+            "purpose": order.purpose.value,
+        }
+        if any(record[key] != value for key, value in admitted.items()):
+            raise AuditError("order", record["id"], "it is not the admitted leg")
+        if record["leg"] != self._leg or record["waits_for"] != (order.waits_for or ""):
+            raise AuditError("order", record["id"], "its place among the legs is another")
+        if record["expires"] != order.expires:
+            raise AuditError("order", record["expires"], "the run file gives it another life")
+        self.open[order.order_id] = order
+        if order.waits_for is None:
+            self._first_bar[order.order_id] = self._terms.first_bar(bar)
+
+    def fill(self, record: Mapping[str, Any], bar: int) -> Fill:
+        """A fill of an open order at the open of ``bar``, at the venue's fee."""
+        order = self.open.get(record["order"])
+        if order is None or record["exec"] in self._execs:
+            raise AuditError("fill", record["exec"], "no open order of that id, or a duplicate")
+        if order.order_id not in self._first_bar:
+            raise AuditError("fill", record["exec"], "the leg before it is not filled")
+        fill = Fill(
+            record["exec"],
+            order.order_id,
+            order.instrument,
+            order.side,
+            number(record["quantity"]),
+            number(record["price"]),
+            number(record["fee"]),
+            record["bar"],
+        )
+        if fill.bar != bar or not self._first_bar[order.order_id] <= bar <= order.expires:
+            raise AuditError("fill", fill.bar, f"bar {bar} comes next")
+        before = self._paid.get(order.order_id, 0)
+        self._terms.require_fee(fill, before)
+        self._paid[order.order_id] = before + order.instrument.notional(fill.quantity, fill.price)
+        self._execs.add(fill.exec_id)
+        self._fills.append((fill, order))
+        self._put(order.with_fill(fill), bar)
+        return fill
+
+    def opened(self, bar: int, market: Mapping[str, int]) -> None:
+        """``bar`` opened at the prices ``market``, which its fills had to face."""
+        for fill, order in self._fills:
+            if fill.bar != bar:
+                raise AuditError("mark", bar, f"fill {fill.exec_id} is of bar {fill.bar}")
+            self._terms.require_price(fill, market[fill.instrument.symbol])
+            self._monitor.filled(fill, order, market[fill.instrument.symbol])
+        self._fills = []
+
+    def status(self, record: Mapping[str, Any]) -> None:
+        """An order ended without being filled."""
+        order, status = self.open.get(record["order"]), Status(record["status"])
+        if order is None:
+            raise AuditError("status", record["order"], "no open order of that id")
+        # A leg whose predecessor expires is cancelled in its own last bar.
+        if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):
+            raise AuditError("status", record["status"], f"its last bar is {order.expires}")
+        self._put(order.with_status(status), record["bar"])
+
+    def end_bar(self, bar: int) -> None:
+        """What was to live no longer than ``bar`` has ended."""
+        for order in self.open.values():
+            if order.expires <= bar:
+                raise AuditError("order", order.order_id, f"it ends in bar {order.expires}")
+
+    def _put(self, order: Order, bar: int) -> None:
+        if order.status.open:
+            self.open[order.order_id] = order
+            return
+        del self.open[order.order_id]
+        if order.status is Status.FILLED:
+            for waiting in self.open.values():
+                if waiting.waits_for == order.order_id:
+                    self._first_bar[waiting.order_id] = self._terms.first_bar(bar)
+        if order.order_id in self._way_out:
+            self._way_out[order.order_id] = order
+            if all(not ended.status.open for ended in self._way_out.values()):
+                self._monitor.way_out(bar, list(self._way_out.values()))
+                self._way_out = {}
