@@ -95,6 +95,7 @@ class Replay:
         self._anchor_bar = -1
         self._looked = True
         self._bar_open = False
+        self._act = ""
         self._closes: tuple[int, ...] = ()
         self._time = -1
 
@@ -173,6 +174,7 @@ class Replay:
         self._rules = GuardReplay(self._log, self.mandate, str(record["mandate"]))
         self._terms = RunTerms(config, currency)
         self._terms.require_genesis(record)
+        self._terms.require_mandate(self.mandate)
         self._flows = list(self._terms.flows)
         instruments = {i.symbol: i for i in self.instruments}
         self._orders = OrderReplay(instruments, self._terms, self.monitor)
@@ -243,7 +245,7 @@ class Replay:
                 self.machine.mode,
             )
         )
-        self._looked, self._bar_open = False, True
+        self._looked, self._bar_open, self._act = False, True, ""
         self._flow_tried, self._gap_ends = False, None
         self._turn.begin(bar, close_time)
 
@@ -277,7 +279,7 @@ class Replay:
             self._require_flow()
             self._bar_open = False
             self._turn.end()
-            self._orders.end_bar(self.bar)
+            self._orders.end_bar(self.bar, self._act, killed=self.machine.killed)
             # What the last acts of the bar made of the state.
             last = self.marks[-1]
             self.marks[-1] = replace(
@@ -324,6 +326,7 @@ class Replay:
         ):
             raise AuditError(act, self.bar, "one look a bar, and none while the way out is open")
         self._rules.require_situation(record, book, prices, machine, self.bar)
+        self._act = act if act in ("look", "reduce", "kill") else self._act
         if act == "look":
             self._accept(self._rules.certified(record, book, prices, self._symbols))
         elif act == "decide":
@@ -333,7 +336,8 @@ class Replay:
                 self._accept(replace(admitted, book={}))
                 self._expect(record, proposal["intent"], Purpose.AGENT)
         elif act in ("reduce", "exit"):
-            self._rules.require_way_out(record, book)
+            anchor = dict(zip(self._symbols, self._anchor or (), strict=True))
+            self._rules.require_way_out(record, book, prices, machine, anchor)
             if act == "reduce":
                 machine.reduce()
             elif machine.mode is Mode.REDUCING:
@@ -377,6 +381,8 @@ class Replay:
         if record["act"] == "flow_queued":
             if self._flow_waits:
                 raise AuditError("flow", flow, "that it waits is told once")
+            if not book.positions and book.cash + flow[1] > 0:
+                raise AuditError("flow", flow, "a fund in cash that can pay has no reason to wait")
             self._flow_waits = True
             return
         del self._flows[0]

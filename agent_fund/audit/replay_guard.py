@@ -24,7 +24,8 @@ from agent_fund.guard.limits import LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, Machine, Mode
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, book_json, legs_json, proved_bounds, subject
-from agent_fund.guard.verdict import locked_out
+from agent_fund.guard.verdict import Situation, locked_out
+from agent_fund.guard.wayout import closing
 
 HOLD = Proposal()
 
@@ -134,16 +135,30 @@ class GuardReplay:
         require_findings(record, judged, asked, trade)
         return certificate
 
-    def require_way_out(self, record: dict[str, Any], book: Book) -> None:
-        """The guard's own legs only shrink positions, and nothing else is open."""
+    def require_way_out(
+        self,
+        record: dict[str, Any],
+        book: Book,
+        prices: Mapping[str, int],
+        machine: Machine,
+        anchor: Mapping[str, int],
+    ) -> None:
+        """The guard's own legs are those that close the stated fraction, at the set's edge.
+
+        Args:
+            anchor: prices of the decision in force.
+        """
+        act, fraction = record["act"], ratio(record["fraction"])
         if book.open_orders:
-            raise AuditError(
-                record["act"], len(book.open_orders), "open orders are cancelled first"
-            )
-        for leg in _proposal({**record, "ordered": False}, book).legs:
-            held = book.position(leg.instrument.symbol)
-            if held * leg.side.sign >= 0 or leg.quantity > abs(held):
-                raise AuditError(record["act"], held, "a way out only shrinks positions")
+            raise AuditError(act, len(book.open_orders), "open orders are cancelled first")
+        least = 1 - self._mandate.reduce_to if act == "reduce" else Fraction(1)
+        if str(fraction) != record["fraction"] or not least <= fraction <= 1:
+            raise AuditError(act, record["fraction"], f"it closes {least} at least")
+        capacity = {s: number(c) for s, c in record["capacity"].items()}
+        situation = Situation(book, prices, machine.v, machine.h, record["bar"], capacity)
+        legs = legs_json(closing(self._mandate, situation, fraction, anchor))
+        if record["legs"] != legs:
+            raise AuditError(act, record["legs"], f"closing {fraction} takes {legs}")
 
     def _checked(
         self,

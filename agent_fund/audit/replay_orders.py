@@ -42,6 +42,8 @@ class OrderReplay:
         self._execs: set[str] = set()
         self._fills: list[tuple[Fill, Order]] = []
         self._way_out: dict[str, Order] = {}
+        self._dead: set[str | None] = set()
+        self._canceled = ""
 
     def expect(self, index: int, record: Mapping[str, Any], leaf: bytes, purpose: Purpose) -> None:
         """The orders that must follow the guard record at ``index``, and no others.
@@ -138,14 +140,28 @@ class OrderReplay:
         order, status = self.open.get(record["order"]), Status(record["status"])
         if order is None:
             raise AuditError("status", record["order"], "no open order of that id")
+        if order.purpose is not Purpose.AGENT and status is not Status.EXPIRED:
+            raise AuditError("status", record["status"], "nobody cancels the guard's own orders")
+        if status is Status.CANCELED and order.waits_for not in self._dead:
+            self._canceled = order.order_id
         # A leg whose predecessor expires is cancelled in its own last bar.
         if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):
             raise AuditError("status", record["status"], f"its last bar is {order.expires}")
         self._put(order.with_status(status), record["bar"])
 
-    def end_bar(self, bar: int) -> None:
-        """What was to live no longer than ``bar`` has ended."""
+    def end_bar(self, bar: int, act: str, *, killed: bool) -> None:
+        """What was to live no longer than ``bar`` has ended; a cancel had its reason.
+
+        Args:
+            act: the look, reduce or kill that the bar saw, if any. ``killed``: nothing of the
+                agent's may be left open.
+        """
+        if self._canceled and not act:
+            raise AuditError("order", self._canceled, "only the guard or a kill cancels")
+        self._canceled = ""
         for order in self.open.values():
+            if killed and order.purpose is Purpose.AGENT:
+                raise AuditError("order", order.order_id, "a kill cancels it")
             if order.expires <= bar:
                 raise AuditError("order", order.order_id, f"it ends in bar {order.expires}")
 
@@ -154,6 +170,8 @@ class OrderReplay:
             self.open[order.order_id] = order
             return
         del self.open[order.order_id]
+        if order.status is not Status.FILLED:
+            self._dead.add(order.order_id)
         if order.status is Status.FILLED:
             for waiting in self.open.values():
                 if waiting.waits_for == order.order_id:

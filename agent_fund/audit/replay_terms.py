@@ -15,8 +15,16 @@ from agent_fund.audit.errors import AuditError
 from agent_fund.domain.instrument import Asset
 from agent_fund.domain.money import ratio, to_units
 from agent_fund.domain.order import Fill, Purpose
-from agent_fund.execution.costs import ProportionalFee
+from agent_fund.execution.costs import (
+    HalfSpread,
+    Participation,
+    ProportionalFee,
+    SquareRootImpact,
+    maximum_slippage,
+)
 from agent_fund.fund.cadence import Cadence
+from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.wayout import opens_needed
 
 Flow = tuple[int, int, str]
 
@@ -46,7 +54,14 @@ class RunTerms:
         self._order_bars = config["execution"]["order_bars"]
         self._latency = config["venue"]["latency"]["bars"]
         self._fee = ProportionalFee(ratio(config["venue"]["fee"]["rate"]))
-        self._spread = ratio(config["venue"]["spread"]["share"])
+        venue = config["venue"]
+        self._spread = ratio(venue["spread"]["share"])
+        self._slippage = maximum_slippage(
+            HalfSpread(self._spread),
+            SquareRootImpact(ratio(venue["impact"]["coefficient"])),
+            Participation(ratio(venue["participation"]["share"])),
+        )
+        self._exit_bars = config["execution"]["exit_bars"]
 
     def require_genesis(self, record: Mapping[str, Any]) -> None:
         """The genesis record says what the run file says.
@@ -77,6 +92,18 @@ class RunTerms:
             if record[key] != value:
                 raise AuditError(f"{key} of the fund", record[key], f"the run file states {value}")
 
+    def require_mandate(self, mandate: ResolvedMandate) -> None:
+        """The mandate covers this run's way out, and allows for what its venue can cost.
+
+        Raises:
+            AuditError: naming what it leaves out.
+        """
+        needed = opens_needed(self._latency, self._exit_bars)
+        if mandate.stress.horizon < needed or mandate.exit_bars != self._exit_bars:
+            raise AuditError("horizon", mandate.stress.horizon, f"the way out takes {needed} opens")
+        if self._slippage > mandate.costs.slippage or self._fee.rate > mandate.costs.fee:
+            raise AuditError("costs", str(mandate.costs), "the run file's venue can be dearer")
+
     def require_time(self, close_time: int) -> None:
         """A bar lies in the test window."""
         first, end = self._window
@@ -98,9 +125,11 @@ class RunTerms:
             raise AuditError(f"fee of fill {fill.exec_id}", fill.fee, f"the venue charges {fee}")
 
     def require_price(self, fill: Fill, market: int) -> None:
-        """The price is no better than the open ``market`` with half the spread."""
-        edge = Fraction(market) * (1 + fill.side.sign * self._spread)
-        if (fill.price - edge) * fill.side.sign < 0:
+        """The price lies between the open ``market`` with half the spread, and the worst impact."""
+        sign = fill.side.sign
+        best = Fraction(market) * (1 + sign * self._spread)
+        worst = Fraction(market) * (1 + sign * self._slippage) + sign * fill.instrument.tick
+        if (fill.price - best) * sign < 0 or (fill.price - worst) * sign > 0:
             raise AuditError(
                 f"price of fill {fill.exec_id}", fill.price, f"the bar opened at {market}"
             )

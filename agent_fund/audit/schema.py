@@ -34,13 +34,14 @@ _DECISION: dict[str, type] = {
     "findings": list,
     "broken": list,
 }
+_WAY_OUT: dict[str, type] = {"why": dict, "fraction": str, "legs": list}
 _FLOW: dict[str, type] = {"due": int, "amount": str, "name": str}
 
 ACTS: dict[str, tuple[dict[str, type], ...]] = {
     "decide": (_SITUATION | _DECISION | _CERTIFIED, _SITUATION | _DECISION | _LEGS),
     "look": (_SITUATION | _CERTIFIED,),
-    "reduce": (_SITUATION | {"why": dict, "legs": list},),
-    "exit": (_SITUATION | {"why": dict, "legs": list},),
+    "reduce": (_SITUATION | _WAY_OUT,),
+    "exit": (_SITUATION | _WAY_OUT,),
     "kill": (_SITUATION | {"why": dict},),
     "done": (_SITUATION | {"why": dict},),
     "flow": (_SITUATION | _FLOW | _CERTIFIED,),

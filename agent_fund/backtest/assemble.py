@@ -32,6 +32,7 @@ from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.terms import Terms
 from agent_fund.guard.mandate import Mandate, ResolvedMandate
+from agent_fund.guard.wayout import opens_needed
 from agent_fund.market.bars import BarTable
 from agent_fund.market.catalog import Catalog, load_table
 from agent_fund.market.gaps import Gap, GapPolicy
@@ -183,16 +184,6 @@ def _require_window(path: Path, runfile: RunFile, catalog: Catalog) -> None:
                 )
 
 
-def horizon(terms: Terms) -> int:
-    """Opens from a decision to the end of the way out: ``1 + (1 + latency) * (1 + exit_bars)``.
-
-    Decide at close n; the look at close n+1 fails; the reduction, one slice, fills at the first
-    open that latency allows; the look after it fails; the exit closes the rest in at most
-    ``exit_bars`` slices, each sent when the one before it has filled.
-    """
-    return 1 + (1 + terms.latency) * (1 + terms.exit_bars)
-
-
 def load_mandate(path: Path) -> Mandate:
     """The ``mandate`` that the Python file at ``path`` sets.
 
@@ -213,7 +204,7 @@ def _mandate(
     except DomainError as error:
         raise RunFileError(f"{file}: {error}") from error
     window = past.between(_ms(runfile.mandate.calibrate_start), _ms(runfile.mandate.calibrate_end))
-    needed = horizon(terms)
+    needed = opens_needed(terms.latency, terms.exit_bars)
     declared = mandate.stress.horizon
     if declared is not None and declared < needed:
         raise RunFileError(

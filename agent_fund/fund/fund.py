@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
-from agent_fund.domain.order import Proposal, Purpose
+from agent_fund.domain.order import Purpose
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
 from agent_fund.fund.agent_turn import AgentTurn
@@ -28,8 +28,9 @@ from agent_fund.fund.terms import Gate, Terms, Tick
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.machine import Bounds, Machine, Mode
+from agent_fund.guard.reduction import reduction
 from agent_fund.guard.verdict import Certified, Situation, capacity, locked_out
-from agent_fund.guard.wayout import closing, reduction
+from agent_fund.guard.wayout import closing
 from agent_fund.market.bars import Row
 from agent_fund.market.gaps import Gap
 from agent_fund.market.snapshot import History
@@ -255,22 +256,22 @@ class Fund:
             if self._recertify():
                 return  # without its open orders the book is Safe
         situation = self._situation()
-        why = guard.explain(situation)
-        proposal = reduction(guard, situation, self._anchor_prices())
+        why, fraction = guard.explain(situation), reduction(guard, situation)
         self.machine.reduce()
-        self._leave(Purpose.REDUCE, proposal, situation, why)
+        self._leave(Purpose.REDUCE, fraction, situation, why)
 
     def _exit(self) -> None:
         """On to flat: close every position, at limits that fill anywhere inside the set."""
         guard, situation = self._require_guard(), self._situation()
-        proposal = closing(guard.mandate, situation, Fraction(1), self._anchor_prices())
         why = None if self.machine.killed else guard.explain(situation)
-        self._leave(Purpose.EXIT, proposal, situation, why)
+        self._leave(Purpose.EXIT, Fraction(1), situation, why)
 
     def _leave(
-        self, purpose: Purpose, proposal: Proposal, situation: Situation, why: Finding | None
+        self, purpose: Purpose, fraction: Fraction, situation: Situation, why: Finding | None
     ) -> None:
-        guard = self._journal.way_out(purpose.value, situation, proposal, why)
+        mandate = self._require_guard().mandate
+        proposal = closing(mandate, situation, fraction, self._anchor_prices())
+        guard = self._journal.way_out(purpose.value, situation, fraction, proposal, why)
         if proposal.legs:
             leaf = self._recorder.leaf_hash(guard)
             self._orders.send(proposal, purpose, guard, self._bar, leaf)

@@ -7,6 +7,7 @@ its orders, the orders before anything is sent. Integers that may pass 2^53 are 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from agent_fund.audit.canonical import JSON
 from agent_fund.audit.recorder import Recorder
@@ -84,12 +85,22 @@ class Journal:
         return self.recorder.append(record)
 
     def way_out(
-        self, act: str, situation: Situation, proposal: Proposal, why: Finding | None
+        self,
+        act: str,
+        situation: Situation,
+        fraction: Fraction,
+        proposal: Proposal,
+        why: Finding | None,
     ) -> int:
-        """The guard's own orders: ``reduce`` or ``exit``, under the last accepted bounds."""
+        """The guard's own orders: ``reduce`` or ``exit``, under the last accepted bounds.
+
+        Args:
+            fraction: of every position that is to be closed, before one bar's capacity.
+        """
         record = self._situation(act, situation)
         record |= {
             "why": dict(why.to_json()) if why is not None else {},
+            "fraction": str(fraction),
             "legs": [dict(leg) for leg in legs_json(proposal)],
         }
         return self.recorder.append(record)

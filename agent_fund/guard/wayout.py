@@ -9,36 +9,13 @@ these orders fill, and outside it they still follow the market down.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from fractions import Fraction
 
-from agent_fund.domain.book import Book
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Leg, Proposal, Side
-from agent_fund.guard.engine import Guard
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.verdict import Situation
-
-STEPS = 256
-
-
-def reduction(guard: Guard, situation: Situation, anchor: Mapping[str, int]) -> Proposal:
-    """Close the same fraction of every position: down to ``reduce_to`` of the largest Safe book.
-
-    Args:
-        situation: at the look that failed; its book has no open orders.
-        anchor: the prices of the last accepted decision, around which the set is declared.
-    """
-    low, high = 0, STEPS
-    while high - low > 1:
-        middle = (low + high) // 2
-        if _safe_after(guard, situation, Fraction(middle, STEPS)):
-            low = middle
-        else:
-            high = middle
-    keep = Fraction(low, STEPS) * guard.mandate.reduce_to
-    return closing(guard.mandate, situation, 1 - keep, anchor)
 
 
 def closing(
@@ -86,19 +63,11 @@ def edge(mandate: ResolvedMandate, symbol: str, side: Side, price: int, tick: in
     return ceil_div(ceil_div(worst.numerator, worst.denominator), tick) * tick
 
 
-def _safe_after(guard: Guard, situation: Situation, keep: Fraction) -> bool:
-    """Whether ``keep`` of the book would be Safe once the rest is sold and its costs are paid."""
-    book = situation.book
-    kept, closed, proceeds = {}, 0, 0
-    for symbol, quantity in book.positions.items():
-        instrument = book.instruments[symbol]
-        kept[symbol] = int(quantity * keep) // instrument.lot * instrument.lot
-        notional = instrument.notional(quantity - kept[symbol], situation.prices[symbol])
-        closed += abs(notional)
-        proceeds += notional
-    cost = guard.mandate.costs.exit(closed)
-    after = Book(book.currency, book.cash + proceeds - cost, book.instruments, kept)
-    later = replace(situation, book=after, nav=situation.nav - cost)
-    if later.nav <= 0:
-        return False
-    return guard.explain(later).holds
+def opens_needed(latency: int, exit_bars: int) -> int:
+    """Opens from a decision to the end of the way out: ``1 + (1 + latency) * (1 + exit_bars)``.
+
+    Decide at close n; the look at close n+1 fails; the reduction, one slice, fills at the first
+    open that latency allows; the look after it fails; the exit closes the rest in at most
+    ``exit_bars`` slices, each sent when the one before it has filled.
+    """
+    return 1 + (1 + latency) * (1 + exit_bars)

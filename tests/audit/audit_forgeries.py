@@ -326,7 +326,7 @@ def a_fill_before_its_predecessor(forger: Forger) -> int:
     return first
 
 
-@forgery("ordered", "the leg before it is not filled")
+@forgery("ordered", "only the guard or a kill cancels")
 def a_fill_after_its_predecessor_was_cancelled(forger: Forger) -> int:
     _, fill = second_leg(forger)
     index = forger.where(lambda r: r["kind"] == "order" and r["id"] == fill["order"])
@@ -683,7 +683,7 @@ dropped_with_orders("crash", "kill", "a kill must come first")
 dropped_with_orders("crash", "done", "the way out must go on")
 
 
-@forgery("way_out", "only shrinks positions")
+@forgery("way_out", "takes")
 def a_reduction_that_buys(forger: Forger) -> int:
     index = forger.find("reduce")
     for leg in forger.records[index]["legs"]:
@@ -694,7 +694,41 @@ def a_reduction_that_buys(forger: Forger) -> int:
     return index
 
 
-@forgery("way_out", "a reduction comes first")
+@forgery("way_out", "takes")
+def the_size_of_a_reduction(forger: Forger) -> int:
+    index = forger.find("reduce")
+    leg, order = forger.records[index]["legs"][0], forger.records[index + 1]
+    leg["quantity"] = order["quantity"] = str(int(leg["quantity"]) - 1)
+    forger.relink()
+    return index
+
+
+@forgery("way_out", "takes")
+def a_reduction_that_sends_nothing(forger: Forger) -> int:
+    index = forger.find("reduce")
+    forger.records[index]["legs"] = []
+    return index
+
+
+@forgery("way_out", "at least")
+def a_reduction_that_is_too_small(forger: Forger) -> int:
+    index = forger.find("reduce")
+    forger.records[index]["fraction"] = "1/100"
+    forger.relink()
+    return index
+
+
+@forgery("way_out", "nobody cancels the guard's own orders")
+def a_way_out_that_is_called_off(forger: Forger) -> int:
+    index = forger.find("reduce")
+    orders = len(forger.records[index]["legs"])
+    order, bar = forger.records[index + orders], forger.records[index]["bar"]
+    ended = {"kind": "status", "bar": bar, "order": order["id"], "status": "canceled"}
+    forger.insert(index + orders + 1, ended)
+    return index + orders + 1
+
+
+@forgery("way_out", "it closes 1 at least")
 def an_exit_without_a_reduction(forger: Forger) -> int:
     index = forger.find("reduce")
     forger.records[index]["act"] = "exit"

@@ -75,21 +75,6 @@ def the_reason_of_a_reduction(forger: Forger) -> None:
     forger.relink()
 
 
-def the_size_of_a_reduction(forger: Forger) -> None:
-    """All else equal it is another run from there on; so the log is cut off and closed there."""
-    index = forger.find("reduce")
-    leg, order = forger.records[index]["legs"][0], forger.records[index + 1]
-    leg["quantity"] = order["quantity"] = str(int(leg["quantity"]) - 1)
-    forger.relink()
-    close = forger.records[-1]
-    orders = len(forger.records[index]["legs"])
-    row = next(r["rows"][-1] for r in forger.records[index::-1] if r["kind"] == "mark")
-    del forger.records[index + 1 + orders :]
-    mark = forger.records[index]["mark"]
-    end = {"bars": row[0] + 1, "nav": row[6], "mark": mark, "mode": "reducing"}
-    forger.records.append({**close, **end})
-
-
 def the_name_of_an_execution(forger: Forger) -> None:
     forger.records[forger.find("fill")]["exec"] = "another"
 
@@ -136,7 +121,6 @@ def a_mandate_that_allows_more(forger: Forger) -> None:
         ("model", the_reason_of_an_abstention),
         ("model", a_question_that_came_to_nothing),
         ("way_out", the_reason_of_a_reduction),
-        ("way_out", the_size_of_a_reduction),
         ("trend", the_name_of_an_execution),
         ("gaps", a_gap),
         ("trend", the_tail_of_the_run),

@@ -28,7 +28,8 @@ from agent_fund.guard.guardrails.concentration import concentration
 from agent_fund.guard.guardrails.gross_leverage import gross_leverage
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.wayout import closing, edge, reduction
+from agent_fund.guard.reduction import reduction
+from agent_fund.guard.wayout import closing, edge
 
 MANDATE = make_mandate("20%")
 
@@ -160,7 +161,8 @@ def test_the_book_after_a_reduction_that_fills_at_these_prices_is_safe(
     guard = Guard(make_mandate(limit, stress=tied_stress()))
     situation = make_situation(book)
     left, cash = dict(positions), book.cash
-    for leg in reduction(guard, situation, PRICES).legs:
+    part = reduction(guard, situation)
+    for leg in closing(guard.mandate, situation, part, PRICES).legs:
         left[leg.instrument.symbol] -= leg.quantity
         notional = leg.instrument.notional(leg.quantity, PRICES[leg.instrument.symbol])
         cash += notional - COSTS.exit(notional)
@@ -177,6 +179,7 @@ def test_a_reduction_for_an_exposure_limit_counts_what_the_sale_brings_in(rail: 
     guard = Guard(make_mandate("60%", rail))
     situation = make_situation(book)
     assert guard.look(situation) is None
-    (leg,) = reduction(guard, situation, PRICES).legs
+    part = reduction(guard, situation)
+    (leg,) = closing(guard.mandate, situation, part, PRICES).legs
     assert (leg.instrument, leg.side) == (AAA, Side.SELL)
     assert 280 <= leg.quantity <= 290
