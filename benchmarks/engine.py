@@ -64,7 +64,7 @@ from agent_fund.market.snapshot import History
 
 FEE = Fraction(2, 10_000)
 CASH = 10_000_000
-QUANTITY = 500
+QUANTITY = 100
 MINUTE = 60_000
 USD = Asset("USD", 8)
 LINE = Instrument("X", Asset("X", 0), USD, Venue("simulated"), 2)

@@ -24,6 +24,7 @@ from agent_fund.guard.limits import LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, Machine, Mode
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, book_json, legs_json, proved_bounds, subject
+from agent_fund.guard.repair import scale
 from agent_fund.guard.verdict import Situation, locked_out
 from agent_fund.guard.wayout import closing
 
@@ -124,7 +125,7 @@ class GuardReplay:
         whole = record["outcome"] == "admitted"
         if str(theta) != record["theta"] or not (theta == 1 if whole else 0 < theta < 1):
             raise AuditError("theta", record["theta"], f"no share for what is {record['outcome']}")
-        if record["legs"] != _share_of(asked, theta):
+        if record["legs"] != legs_json(scale(asked, theta)):
             raise AuditError("decide", record["legs"], f"it is not {theta} of what was proposed")
         trade = _proposal(record, book)
         if record["latest"] != record["bar"] + self._mandate.stress.horizon:
@@ -232,13 +233,3 @@ def _proposal(record: Mapping[str, Any], book: Book) -> Proposal:
         for leg in record["legs"]
     )
     return Proposal(legs, record["ordered"])
-
-
-def _share_of(asked: Proposal, theta: Fraction) -> list[dict[str, str]]:
-    """``theta`` of every leg, rounded down to lots; legs that vanish are left out."""
-    legs = []
-    for leg, stated in zip(asked.legs, legs_json(asked), strict=True):
-        lots = int(leg.quantity * theta) // leg.instrument.lot
-        if lots:
-            legs.append({**stated, "quantity": str(lots * leg.instrument.lot)})
-    return legs

@@ -15,7 +15,15 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+)
 
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.domain.errors import DomainError
@@ -58,7 +66,7 @@ class FundSection(Section):
     """``[fund]``: the currency in which NAV is stated, and the cash at the start."""
 
     currency: str
-    scale: int = Field(ge=0, le=36)
+    scale: StrictInt = Field(ge=0, le=36)
     cash: Number
 
 
@@ -92,9 +100,9 @@ class InstrumentSection(Section):
     path: str | None = None
     step: str | None = None
     licence: str = "not stated"
-    rounding: bool = False
-    asset_scale: int = Field(ge=0, le=18)
-    price_scale: int = Field(ge=0, le=18)
+    rounding: StrictBool = False
+    asset_scale: StrictInt = Field(ge=0, le=18)
+    price_scale: StrictInt = Field(ge=0, le=18)
     lot: Number
     tick: Number
 
@@ -156,7 +164,7 @@ class LatencySection(Section):
     """``[venue.latency]``: bars before an order can fill, beyond the next open."""
 
     model: Literal["bars"]
-    bars: int = Field(ge=0, le=10)
+    bars: StrictInt = Field(ge=0, le=10)
 
 
 class VenueSection(Section):
@@ -173,14 +181,14 @@ class VenueSection(Section):
 class ExecutionSection(Section):
     """``[execution]``: bars for which an agent's order lives; bars to close any position in."""
 
-    order_bars: int = Field(ge=1, le=100)
-    exit_bars: int = Field(ge=1, le=100)
+    order_bars: StrictInt = Field(ge=1, le=100)
+    exit_bars: StrictInt = Field(ge=1, le=100)
 
 
 class CompareSection(Section):
     """``[compare]``: whether the same strategy also runs unguarded, beside the fund."""
 
-    unguarded: bool
+    unguarded: StrictBool
 
 
 class FlowSection(Section):

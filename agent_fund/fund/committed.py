@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agent_fund.agents.chat import ChatModel, ChatRequest, ChatResponse
-from agent_fund.agents.errors import ModelError
+from agent_fund.agents.errors import ConfigurationError, ModelError
 from agent_fund.audit.canonical import JSON, encode
 from agent_fund.audit.commitment import commit, salt_for
 from agent_fund.audit.recorder import Recorder
@@ -81,7 +81,14 @@ class CommittedModel:
         self.snapshot_digest = ""
 
     def complete(self, request: ChatRequest) -> ChatResponse:
-        """The model's answer, asked for only once the commitment to the request is durable."""
+        """The model's answer, asked for only once the commitment to the request is durable.
+
+        Raises:
+            ConfigurationError: for a second question in one turn; its decision is one intent.
+            ModelError: as the model raised it; recorded.
+        """
+        if self._commitments.intent is not None:
+            raise ConfigurationError("strategy", "it asks its model twice in one turn; ask once")
         intent = self._commitments.intend(self.snapshot_digest, request_fields(request))
         self._recorder.append(
             {

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from agent_fund.agents.strategy import HOLD
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.engine import HOLD, STEPS, scale
 from agent_fund.guard.limits import LIFE
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.proof import Proof
+from agent_fund.guard.repair import STEPS, scale
 from agent_fund.guard.solvency import solvency
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 

@@ -15,7 +15,7 @@ from fractions import Fraction
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import require_int
-from agent_fund.domain.order import Leg, Proposal
+from agent_fund.domain.order import Proposal
 from agent_fund.guard.compile import (
     Band,
     Case,
@@ -33,11 +33,11 @@ from agent_fund.guard.limits import LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, is_safe
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, proved_bounds
+from agent_fund.guard.repair import STEPS, scale
 from agent_fund.guard.stress import percent
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 
 HOLD = Proposal()
-STEPS = 1024
 
 
 class Guard:
@@ -207,16 +207,6 @@ class Guard:
             for leg in (*case.full, *case.options)
         ]
         return ", ".join([*moves, *filled])
-
-
-def scale(proposal: Proposal, share: Fraction) -> Proposal:
-    """``share`` of every leg, rounded down to lots; legs that vanish are left out."""
-    legs = []
-    for leg in proposal.legs:
-        lots = int(leg.quantity * share) // leg.instrument.lot
-        if lots:
-            legs.append(Leg(leg.instrument, leg.side, lots * leg.instrument.lot, leg.limit))
-    return Proposal(tuple(legs), proposal.ordered, proposal.reason)
 
 
 def price_band(book: Book, proposal: Proposal, prices: Mapping[str, int], width: Fraction) -> Band:

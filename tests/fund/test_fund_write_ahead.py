@@ -10,7 +10,7 @@ import pytest
 from fund_world import CAPITAL, HOUR, Market, instrument, mandate, world
 
 from agent_fund.agents.chat import ChatRequest, ChatResponse, Message
-from agent_fund.agents.errors import Abstain, Failure, ModelError
+from agent_fund.agents.errors import Abstain, ConfigurationError, Failure, ModelError
 from agent_fund.audit.log import MemoryLog
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Leg, Proposal, Side
@@ -70,8 +70,8 @@ class Answers:
         return ChatResponse("{}", "m", "id", None, "stop", 1, 1, b"{}")
 
 
-def asking_world(log: SpyLog, fails: tuple[int, ...] = ()):
-    strategy = AsksModel()
+def asking_world(log: SpyLog, fails: tuple[int, ...] = (), strategy: AsksModel | None = None):
+    strategy = strategy or AsksModel()
     run = world(quiet(), mandate(("A",), SIZE, LIMIT), strategy, log=log)
     turn = run.fund._turn
     answers = Answers(log, fails)
@@ -117,6 +117,26 @@ def test_a_model_that_fails_abstains_and_the_reason_is_recorded():
     assert all(records[r["intent"]]["kind"] == "intent" for r in aborts)
     failures = [r["failure"] for r in records if r["kind"] == "response"]
     assert [bool(text) for text in failures[:4]] == [False, True, True, False]
+
+
+def test_a_second_question_in_one_turn_is_refused():
+    class AsksTwice(AsksModel):
+        def decide(self, snapshot, book):
+            super().decide(snapshot, book)
+            return super().decide(snapshot, book)
+
+    run, _ = asking_world(SpyLog(), strategy=AsksTwice())
+    with pytest.raises(ConfigurationError, match="ask once"):
+        run.run()
+
+
+def test_a_strategy_that_gives_nothing_is_told_what_to_give():
+    class Silent:
+        def decide(self, snapshot, book):
+            return None
+
+    with pytest.raises(ConfigurationError, match="return a Proposal"):
+        world(quiet(), mandate(("A",), SIZE, LIMIT), Silent()).run()
 
 
 def test_a_leg_in_an_instrument_of_somebody_else_is_refused():

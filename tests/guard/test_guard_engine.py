@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Order, Proposal
-from agent_fund.guard.engine import STEPS, Guard, price_band, scale
+from agent_fund.guard.engine import Guard, price_band
 from agent_fund.guard.guardrails.concentration import concentration
 from agent_fund.guard.guardrails.gross_leverage import gross_leverage
 from agent_fund.guard.guardrails.limit import Guardrail
@@ -38,6 +38,7 @@ from agent_fund.guard.kernel.form import SCALE, KernelError, StressSet
 from agent_fund.guard.machine import is_safe
 from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
 from agent_fund.guard.proof import Proof, proved_bounds
+from agent_fund.guard.repair import STEPS, scale
 from agent_fund.guard.stress import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 
