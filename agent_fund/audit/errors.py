@@ -22,3 +22,21 @@ class AuditError(ValueError):
         self.subject = subject
         self.seen = seen
         self.fix = fix
+
+
+class VerificationError(AuditError):
+    """What does not check, and where.
+
+    Attributes:
+        index: number of the first bad record, or None if a file is bad.
+        place: the record or the file in words.
+    """
+
+    def __init__(self, index: int | None, place: str, problem: str) -> None:
+        super().__init__(place, problem, "the run was tampered with, or it is our defect")
+        self.index = index
+        self.place = place
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}"

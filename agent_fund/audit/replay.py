@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from agent_fund.audit.errors import AuditError
+from agent_fund.audit.errors import AuditError, VerificationError
 from agent_fund.audit.log import Log
 from agent_fund.audit.merkle import leaf_hash
 from agent_fund.audit.replay_guard import Certificate, GuardReplay
@@ -20,6 +20,7 @@ from agent_fund.audit.replay_orders import OrderReplay
 from agent_fund.audit.replay_terms import RunTerms
 from agent_fund.audit.replay_turn import TurnReplay
 from agent_fund.audit.schema import number, parse
+from agent_fund.audit.track_record import Marked
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
@@ -31,38 +32,6 @@ from agent_fund.guard.machine import Machine, MachineError, Mode
 from agent_fund.guard.mandate import ResolvedMandate
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
-
-
-class VerificationError(AuditError):
-    """What does not check, and where.
-
-    Attributes:
-        index: number of the first bad record, or None if a file is bad.
-        place: the record or the file in words.
-    """
-
-    def __init__(self, index: int | None, place: str, problem: str) -> None:
-        super().__init__(place, problem, "the run was tampered with, or it is our defect")
-        self.index = index
-        self.place = place
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.problem}"
-
-
-@dataclass(frozen=True)
-class Marked:
-    """One bar as the log implies it."""
-
-    bar: int
-    close_time: int
-    nav_open: int
-    nav: int
-    mark: int
-    cash: int
-    positions: tuple[int, ...]
-    mode: Mode
 
 
 class Replay:

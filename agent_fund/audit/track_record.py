@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any, Protocol
@@ -17,6 +18,20 @@ from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.stress import percent
 
 HELD, ASSUMPTION, DEFECT = "held", "assumption failed", "defect"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One bar as the log implies it."""
+
+    bar: int
+    close_time: int
+    nav_open: int
+    nav: int
+    mark: int
+    cash: int
+    positions: tuple[int, ...]
+    mode: Mode
 
 
 class Bar(Protocol):

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agent_fund.audit.canonical import JSON, decode, encode, sha256_hex
-from agent_fund.audit.errors import AuditError
+from agent_fund.audit.errors import AuditError, VerificationError
 from agent_fund.audit.manifest import check_manifest
 from agent_fund.audit.merkle import Frontier, leaf_hash
-from agent_fund.audit.replay import Replay, VerificationError
+from agent_fund.audit.replay import Replay
 from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.audit.track_record import deepest, track_record
 from agent_fund.domain.money import from_units

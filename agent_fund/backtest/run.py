@@ -192,9 +192,7 @@ def _log(folder: Path, resume: bool) -> Iterator[Log]:
     log = SqliteLog(folder / LOG, create=not resume)
     try:
         yield log
-    except BaseException:
+        if not log.sealed:
+            log.seal()
+    finally:
         log.close()
-        raise
-    if not log.sealed:
-        log.seal()
-    log.close()

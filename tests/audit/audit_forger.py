@@ -20,9 +20,10 @@ import pyarrow.parquet as pq
 
 from agent_fund.audit.canonical import decode, encode, sha256_hex
 from agent_fund.audit.commitment import commit, salt_for
+from agent_fund.audit.errors import VerificationError
 from agent_fund.audit.manifest import MANIFEST, write_manifest
 from agent_fund.audit.merkle import leaf_hash
-from agent_fund.audit.replay import Replay, VerificationError
+from agent_fund.audit.replay import Replay
 from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.audit.track_record import track_record
 from agent_fund.audit.verify import HISTORY, LOG, SUMMARY

@@ -13,7 +13,7 @@ import pytest
 from audit_forger import REPORT, refit
 from audit_runs import Runs
 
-from agent_fund.audit.replay import VerificationError
+from agent_fund.audit.errors import VerificationError
 from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.audit.verify import HISTORY, LOG, SUMMARY, verify
 from agent_fund.backtest.assemble import Parts, assemble

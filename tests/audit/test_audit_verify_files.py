@@ -15,8 +15,8 @@ from audit_forger import Forger, remanifest
 from audit_runs import Runs
 
 from agent_fund.audit.canonical import encode
+from agent_fund.audit.errors import VerificationError
 from agent_fund.audit.manifest import MANIFEST, write_manifest
-from agent_fund.audit.replay import VerificationError
 from agent_fund.audit.verify import FILES, HISTORY, LOG, SUMMARY, verify
 
 SAMPLE = 300

@@ -10,7 +10,7 @@ from audit_forger import Forger
 from audit_forgeries import FORGERIES, Forgery
 from audit_runs import NAMES, Runs
 
-from agent_fund.audit.replay import VerificationError
+from agent_fund.audit.errors import VerificationError
 from agent_fund.audit.verify import verify
 
 

@@ -14,7 +14,7 @@ import pytest
 from audit_forger import Forger
 from audit_runs import Runs
 
-from agent_fund.audit.replay import VerificationError
+from agent_fund.audit.errors import VerificationError
 from agent_fund.audit.verify import verify
 
 
