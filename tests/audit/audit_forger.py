@@ -12,6 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +49,14 @@ class Forger:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        log = SqliteLog(folder / LOG, read_only=True)
-        self.records: list[Record] = [_object(leaf) for leaf in log.leaves()]
-        self._log, self._blobs = log, {}  # type: ignore[var-annotated]
+        self._blobs: dict[str, bytes] = {}
+        with closing(SqliteLog(folder / LOG, read_only=True)) as log:
+            self.records: list[Record] = [_object(leaf) for leaf in log.leaves()]
+            self._kept = {d: log.blob(d) for d in self._mentioned() if log.has_blob(d)}
 
     def blob(self, digest: str) -> bytes:
         """The body under ``digest``."""
-        return self._blobs.get(digest) or self._log.blob(digest)
+        return self._blobs.get(digest) or self._kept[digest]
 
     def put(self, body: bytes) -> str:
         """Keep another body."""
@@ -180,9 +182,11 @@ class Forger:
         """Digests that the records name, and of which there is a body."""
         text = json.dumps(self.records)
         found = {d for d in self._blobs if d in text}
+        return found | {d for d in self._mentioned() if d in self._kept}
+
+    def _mentioned(self) -> set[str]:
         keys = ("config", "mandate", "fields", "body", "proof")
-        named = {str(r[k]) for r in self.records for k in keys if r.get(k)}
-        return found | {d for d in named if self._log.has_blob(d)}
+        return {str(r[k]) for r in self.records for k in keys if r.get(k)}
 
 
 def refit(folder: Path) -> None:

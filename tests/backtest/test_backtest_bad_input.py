@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -349,7 +350,7 @@ def test_a_gap_is_skipped_and_logged_if_the_run_file_says_so(workspace: Workspac
     path.write_text(changed(path.read_text(), ("[market]\n", '[market]\ngaps = "skip"\n')))
     folder = backtest(path).folder
     assert verify(folder).bars == BARS - TEST_BEGINS - len(HOLE) + 1
-    with sqlite3.connect(folder / LOG) as log:
+    with closing(sqlite3.connect(folder / LOG)) as log:
         leaves = [json.loads(body) for (body,) in log.execute("SELECT body FROM leaf ORDER BY seq")]
     (gap,) = [leaf for leaf in leaves if leaf["kind"] == "gap"]
     ends = [dt.datetime.fromtimestamp(gap[key] / 1000, dt.UTC) for key in ("after", "before")]

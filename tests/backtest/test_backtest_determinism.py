@@ -9,6 +9,7 @@ import re
 import socket
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,12 +100,12 @@ def test_nothing_of_this_machine_or_day_is_in_a_run_folder(
 
 def leaves(folder: Path) -> list[bytes]:
     """The bodies of all leaves."""
-    with sqlite3.connect(folder / LOG) as log:
+    with closing(sqlite3.connect(folder / LOG)) as log:
         return [body for (body,) in log.execute("SELECT body FROM leaf ORDER BY seq")]
 
 
 def stored(folder: Path) -> list[bytes]:
     """The bodies of all leaves and blobs."""
-    with sqlite3.connect(folder / LOG) as log:
+    with closing(sqlite3.connect(folder / LOG)) as log:
         blobs = [body for (body,) in log.execute("SELECT body FROM blob")]
     return [*leaves(folder), *blobs]
