@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent_fund.audit.atomic import replace_file, temporary_name
 from agent_fund.audit.canonical import JSON, decode, encode
 from agent_fund.audit.errors import AuditError
 
@@ -46,20 +47,14 @@ def write_manifest(folder: Path, extra: Mapping[str, JSON]) -> None:
         ManifestError: for a symbolic link, or anything else that is not a regular file.
         AuditError: if ``extra`` or a file's name cannot be encoded.
     """
-    temporary = folder / f"{MANIFEST}.tmp"
     # One may be left from a write that was cut short; it is ours and never complete.
-    temporary.unlink(missing_ok=True)
+    temporary_name(folder / MANIFEST).unlink(missing_ok=True)
     files: list[JSON] = [
         {"path": entry.path, "bytes": entry.size, "sha256": entry.sha256}
         for entry in _present(folder)
     ]
     data = encode({"format": FORMAT, "extra": dict(extra), "files": files})
-    with temporary.open("xb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(folder / MANIFEST)
-    _sync_folder(folder)
+    replace_file(folder / MANIFEST, data)
 
 
 def check_manifest(folder: Path) -> Mapping[str, JSON]:
@@ -133,11 +128,3 @@ def _listed(files: JSON) -> list[_Entry]:
             raise ManifestError(MANIFEST, path, "list each file once, sorted by path")
         entries.append(_Entry(path, size, digest))
     return entries
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -40,7 +40,7 @@ class Verified:
 
     Attributes:
         root: of the log, in hex. ``records``, ``certificates``, ``orders``, ``fills``: counted.
-        drawdown: deepest at closes; ``limit``: of the mandate.
+        drawdown: deepest at opens and closes; ``limit``: of the mandate.
         guarantee: held, assumption failed, or defect.
     """
 

@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from agent_fund.audit.atomic import replace_file
+from agent_fund.audit.verify import HISTORY
 from agent_fund.backtest.assemble import Parts
 from agent_fund.domain.money import from_units
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Bounds
-
-NAME = "history.parquet"
 
 
 @dataclass(frozen=True)
@@ -129,4 +128,4 @@ def write_history(
         columns["unguarded_nav"] = column([t.nav for t in unguarded])
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns), sink, compression="zstd")
-    replace_file(folder / NAME, sink.getvalue().to_pybytes())
+    replace_file(folder / HISTORY, sink.getvalue().to_pybytes())

@@ -16,6 +16,7 @@ from agent_fund.audit.canonical import JSON, decode, encode
 from agent_fund.audit.log import Log, MemoryLog
 from agent_fund.audit.manifest import MANIFEST, write_manifest
 from agent_fund.audit.sqlite_log import SqliteLog
+from agent_fund.audit.verify import LOG, SUMMARY
 from agent_fund.backtest.assemble import Parts, assemble
 from agent_fund.backtest.errors import Interrupted, RunFolderError
 from agent_fund.backtest.genesis import genesis, run_digest
@@ -29,8 +30,6 @@ from agent_fund.guard.machine import Bounds, Mode
 from agent_fund.guard.verdict import Situation
 from agent_fund.report.page import write_report
 
-LOG = "log.sqlite"
-SUMMARY = "summary.json"
 Progress = Callable[[str, int, int], None]
 
 

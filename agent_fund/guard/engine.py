@@ -39,6 +39,9 @@ from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 
 HOLD = Proposal()
 
+_FAULTS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError)
+"""What a broken or lying finder may raise; whatever it is, nothing has been proved."""
+
 
 class Guard:
     """Judges proposals and looks at held books, under one resolved mandate."""
@@ -171,7 +174,7 @@ class Guard:
             proved = proved_bounds(mandate, book, proposal, band, proof)
             worst = max(range(len(found)), key=lambda i: found[i][0].bound)
             words = self._words(every[worst], found[worst][0])
-        except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError) as error:
+        except _FAULTS as error:
             return None, f"no proof was found: {error}"
         until = situation.bar + (0 if proposal.legs else LIFE)
         return Certified(proof, band, proved, until, until + stress.horizon), words

@@ -11,7 +11,6 @@ decimal128(38, scale).
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agent_fund.audit.atomic import replace_file
 from agent_fund.domain.instrument import Instrument
 from agent_fund.market.bars import BarTable
 from agent_fund.market.columns import PRICES, TIMES, BarColumns, from_names
@@ -150,9 +150,9 @@ class Catalog:
         )
         datasets = self._manifest().datasets
         self.folder.mkdir(parents=True, exist_ok=True)
-        _replace(self.folder / entry.file, content)
+        replace_file(self.folder / entry.file, content)
         manifest = Manifest(datasets=dict(sorted((datasets | {name: entry}).items())))
-        _replace(self.folder / MANIFEST, f"{manifest.model_dump_json(indent=1)}\n".encode())
+        replace_file(self.folder / MANIFEST, f"{manifest.model_dump_json(indent=1)}\n".encode())
         old = datasets.get(name)
         if old is not None and old.file != entry.file:
             (self.folder / old.file).unlink(missing_ok=True)
@@ -289,13 +289,3 @@ def _from_parquet(content: bytes, place: str, entry: Entry) -> BarColumns:
         for name, array in arrays.items()
     }
     return from_names(place, entry.price_scale, entry.volume_scale, columns)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file that is either the old one or wholly the new one, also after a crash."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -351,16 +351,18 @@ def test_a_kill_leaves_the_guards_own_orders_on_their_way():
 def test_cancelling_open_orders_is_tried_before_anything_is_sold():
     """The held book alone is Safe; only with its open purchase it is not."""
 
-    class Dreamer(BuyOnce):
+    class Patient(BuyOnce):
         def decide(self, snapshot, book):
-            first = super().decide(snapshot, book)
             inst = snapshot.instruments["A"]
-            if snapshot.bar == 2:
-                return Proposal((Leg(inst, Side.BUY, 20_000, 60_000),))
-            return first
+            if snapshot.bar == 2:  # far more than is Safe: the guard cuts it to the very limit
+                quantity = int(book.cash * Fraction(9, 10) / inst.notional(1, 97_000))
+                return Proposal((Leg(inst, Side.BUY, quantity, 97_000),))
+            return super().decide(snapshot, book)
 
-    prices = [100_000] * 4 + [94_000] * 6
+    prices = [100_000] * 4 + [97_500] * 6
     market = Market((instrument("A"),), {"A": prices}, {"A": prices})
-    run = world(market, mandate(("A",), SIZE, LIMIT), Dreamer(Fraction(1, 5)), order_bars=9).run()
-    held = [tick.positions[0] for tick in run.ticks]
-    assert held == sorted(held), "nothing is sold"
+    run = world(market, mandate(("A",), SIZE, LIMIT), Patient(Fraction(1, 5)), order_bars=9).run()
+    leaves = list(run.log.leaves())
+    assert any(b'"status":"canceled"' in leaf for leaf in leaves)
+    assert not any(b'"act":"reduce"' in leaf for leaf in leaves)
+    assert run.ticks[-1].positions == run.ticks[1].positions != (0,)

@@ -232,7 +232,13 @@ def test_a_bound_that_the_finder_merely_states_is_not_believed(
 
 
 @pytest.mark.parametrize(
-    "error", [KernelError("the solver died"), TypeError("the solver died"), OverflowError("died")]
+    "error",
+    [
+        KernelError("the solver died"),
+        TypeError("the solver died"),
+        OverflowError("died"),
+        RuntimeError("died"),
+    ],
 )
 def test_a_finder_that_fails_is_a_refusal(
     monkeypatch: pytest.MonkeyPatch, error: Exception
