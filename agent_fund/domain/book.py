@@ -5,7 +5,7 @@ A Book is an immutable view made from the ledger; agents read it, the guard prov
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,18 +13,26 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Order
+from agent_fund.domain.transfer import Transit
 
 
 @dataclass(frozen=True)
 class Book:
     """Positions by instrument symbol, in base units; cash in base units of ``currency``.
 
+    A perpetual is held like spot: bought, it takes its price out of the cash of its margin account;
+    sold short, it brings it in. So cash with all positions at their marks is NAV, and an account's
+    cash with its own positions is its equity.
+
     Attributes:
         currency: the asset in which NAV is stated; every instrument is quoted in it.
-        cash: available and reserved together.
+        cash: all of it: available and reserved, at every place, and under way between them.
         instruments: every instrument the fund may hold, by symbol.
         positions: base units held; an instrument without an entry is not held.
         open_orders: orders that may still fill, in the order in which they were sent.
+        places: cash by place: a venue, or an isolated margin account. If none is given, all of it
+            stands where the first instrument trades.
+        transit: transfers under way; they have left one place and not arrived at another.
     """
 
     currency: Asset
@@ -32,9 +40,19 @@ class Book:
     instruments: Mapping[str, Instrument]
     positions: Mapping[str, int] = field(default_factory=dict)
     open_orders: tuple[Order, ...] = ()
+    places: Mapping[str, int] = field(default_factory=dict)
+    transit: tuple[Transit, ...] = ()
 
     def __post_init__(self) -> None:
         require_int(self.cash, f"cash in {self.currency.symbol}")
+        under_way = sum(transit.transfer.amount for transit in self.transit)
+        if not self.places:
+            first = next(iter(self.instruments.values()), None)
+            places = {first.account: self.cash - under_way} if first is not None else {}
+        else:
+            places = dict(self.places)
+            if sum(places.values()) + under_way != self.cash:
+                raise DomainError("cash by place", places, f"it does not make {self.cash}")
         for symbol, instrument in self.instruments.items():
             if instrument.quote != self.currency:
                 raise DomainError(
@@ -50,6 +68,7 @@ class Book:
                 raise DomainError("open order", order.order_id, "its instrument is another one")
         object.__setattr__(self, "instruments", MappingProxyType(dict(self.instruments)))
         object.__setattr__(self, "positions", MappingProxyType(dict(self.positions)))
+        object.__setattr__(self, "places", MappingProxyType(places))
 
     def instrument(self, symbol: str) -> Instrument:
         """The instrument named ``symbol``.
@@ -86,3 +105,27 @@ class Book:
                 require_int(price, f"price of {symbol}", minimum=1)
                 total += self.instruments[symbol].notional(quantity, price)
         return total
+
+    def at(self, place: str) -> Iterator[tuple[Instrument, int]]:
+        """The instruments held whose cash stands at ``place``, each with its quantity."""
+        for symbol, quantity in self.positions.items():
+            instrument = self.instruments[symbol]
+            if quantity and instrument.account == place:
+                yield instrument, quantity
+
+    def equity(self, place: str, prices: Mapping[str, int]) -> int:
+        """Cash at ``place`` with the positions there at ``prices``, in base units."""
+        return self.places.get(place, 0) + sum(
+            instrument.notional(quantity, prices[instrument.symbol])
+            for instrument, quantity in self.at(place)
+        )
+
+    def maintenance(self, place: str, prices: Mapping[str, int]) -> int:
+        """What the margined positions at ``place`` need to stand there, in base units."""
+        return sum(
+            instrument.margin.maintenance(
+                abs(instrument.notional(quantity, prices[instrument.symbol]))
+            )
+            for instrument, quantity in self.at(place)
+            if instrument.margin is not None
+        )

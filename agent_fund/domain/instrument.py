@@ -9,9 +9,11 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 
 from agent_fund.domain.errors import DomainError
+from agent_fund.domain.margin import Margin
 from agent_fund.domain.money import Exact, from_units, require_int, to_units
 
 MAX_SCALE = 36
@@ -63,7 +65,7 @@ class Venue:
 
 
 class Kind(enum.Enum):
-    """What holding the instrument means. Only spot can be traded so far."""
+    """What holding the instrument means. Spot and linear perpetuals can be traded so far."""
 
     SPOT = "spot"
     PERPETUAL = "perpetual"
@@ -80,6 +82,10 @@ class Instrument:
         price_scale: decimals of a price.
         lot: smallest step of a quantity, in base units of ``base``.
         tick: smallest step of a price, in units of 10**-price_scale.
+        underlying: what it is an exposure to, e.g. BTC for spot and perpetual alike; the base
+            asset's symbol if empty.
+        contract: units of the underlying in one unit of ``base``: a contract's size.
+        margin: margin terms; a perpetual has them, spot has none.
     """
 
     symbol: str
@@ -90,9 +96,19 @@ class Instrument:
     lot: int = 1
     tick: int = 1
     kind: Kind = Kind.SPOT
+    underlying: str = ""
+    contract: Fraction = Fraction(1)
+    margin: Margin | None = None
 
     def __post_init__(self) -> None:
         require_name(self.symbol, "instrument symbol")
+        if not self.underlying:
+            object.__setattr__(self, "underlying", self.base.symbol)
+        require_name(self.underlying, f"underlying of {self.symbol}")
+        if (self.kind is Kind.PERPETUAL) != (self.margin is not None):
+            raise DomainError(
+                f"margin of {self.symbol}", self.margin, "a perpetual has margin terms, spot none"
+            )
         require_int(self.price_scale, f"price scale of {self.symbol}", minimum=0)
         require_int(self.lot, f"lot of {self.symbol}", minimum=1)
         require_int(self.tick, f"tick of {self.symbol}", minimum=1)
@@ -103,11 +119,30 @@ class Instrument:
                 f"{self.symbol} needs at least {self.base.scale + self.price_scale}, "
                 "the base asset's scale plus the price scale, so that a notional is exact",
             )
+        if not isinstance(self.contract, Fraction) or self.contract <= 0:
+            raise DomainError(f"contract of {self.symbol}", self.contract, "write a positive size")
+        if (self._unit * self.contract).denominator != 1:
+            raise DomainError(
+                f"scale of {self.quote.symbol}",
+                self.quote.scale,
+                f"contracts of {self.contract} need more decimals, so that a notional is exact",
+            )
+
+    @property
+    def _unit(self) -> int:
+        return int(10 ** (self.quote.scale - self.base.scale - self.price_scale))
 
     @cached_property
     def multiplier(self) -> int:
         """Quote base units worth one base unit at a price of one price unit."""
-        return int(10 ** (self.quote.scale - self.base.scale - self.price_scale))
+        return int(self._unit * self.contract)
+
+    @cached_property
+    def account(self) -> str:
+        """The place whose cash pays for it: its venue, or its own isolated margin account."""
+        if self.margin is not None and self.margin.isolated:
+            return f"{self.venue.name}/{self.symbol}"
+        return self.venue.name
 
     def notional(self, quantity: int, price: int) -> int:
         """``quantity`` × ``price`` in base units of the quote asset, exactly; keeps the sign."""

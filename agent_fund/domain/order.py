@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import require_int
+from agent_fund.domain.transfer import Transfer
 
 
 class Side(enum.Enum):
@@ -78,11 +79,13 @@ class Proposal:
         legs: at most one leg an instrument. Empty means: hold.
         ordered: leg k+1 is sent only after leg k is wholly filled.
         reason: the agent's own words, recorded and never read by the guard.
+        transfers: currency to move between the fund's places; it leaves at once.
     """
 
     legs: tuple[Leg, ...] = ()
     ordered: bool = False
     reason: str = ""
+    transfers: tuple[Transfer, ...] = ()
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -91,6 +94,11 @@ class Proposal:
             if name in seen:
                 raise DomainError("legs of a proposal", name, "give each instrument one leg")
             seen.add(name)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is asked for."""
+        return not self.legs and not self.transfers
 
 
 @dataclass(frozen=True)
