@@ -76,13 +76,14 @@ def walk(bars: int) -> list[Row]:
     rng = random.Random(20)
     rows: list[Row] = []
     last = 1_000_000
-    for bar in range(bars):
+    for number in range(bars):
         first = last + rng.randint(-20, 20)
         last = max(100_000, first + rng.randint(-300, 300))
         high = max(first, last) + rng.randint(0, 50)
         low = min(first, last) - rng.randint(0, 50)
-        start = bar * MINUTE
-        rows.append((start, start + MINUTE, (first,), (high,), (low,), (last,), (10**9,)))
+        start = number * MINUTE
+        bar = ((first,), (high,), (low,), (last,), (10**9,))
+        rows.append((start, start + MINUTE, *bar, bar[0], bar[3], (), ()))
     return rows
 
 
@@ -131,8 +132,8 @@ def fund(rows: Iterator[Row], guarded: bool, log: Log) -> Fund:
         guard=guard,
         machine=Machine(resolved.drawdown.limit if guarded else Fraction(1), capital),
         ledger=ledger,
-        desk=Desk(ledger, venue),
-        terms=Terms(1, 1, 0, Fraction(1)),
+        desk=Desk(ledger, {venue.name: venue}),
+        terms=Terms(1, {"X": 0}, {"X": Fraction(1)}, "simulated"),
         journal=journal,
         monitor=Monitor(resolved, ["X"]) if guarded else None,
     )

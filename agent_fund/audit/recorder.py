@@ -74,14 +74,22 @@ class Recorder:
         closes: Sequence[int],
         nav_open: int,
         nav: int,
+        mark_opens: Sequence[int] = (),
     ) -> None:
-        """The prices and the NAV of one bar; prices in instrument order, in price units."""
+        """The prices and the NAV of one bar; prices in instrument order, in price units.
+
+        Args:
+            opens: prices of trades. ``closes``: marks, at which NAV is stated.
+            mark_opens: where they are others than ``opens``.
+        """
+        marks = '","'.join(map(str, mark_opens))
         row = (
             f'[{bar},{open_time},{close_time},["'
             + '","'.join(map(str, opens))
             + '"],["'
             + '","'.join(map(str, closes))
-            + f'"],"{nav_open}","{nav}"]'
+            + f'"],"{nav_open}","{nav}",'
+            + (f'["{marks}"]]' if marks else "[]]")
         )
         self._rows.append(row)
         self._bytes += len(row)

@@ -8,14 +8,15 @@ show (volumes, and so the venue's capacity; the twin; that prices are the market
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from agent_fund.audit.errors import AuditError, VerificationError
 from agent_fund.audit.log import Log
 from agent_fund.audit.merkle import leaf_hash
-from agent_fund.audit.replay_guard import Certificate, GuardReplay
+from agent_fund.audit.replay_book import BookReplay
+from agent_fund.audit.replay_guard import Certificate, GuardReplay, transfers_of
 from agent_fund.audit.replay_orders import OrderReplay
 from agent_fund.audit.replay_terms import RunTerms
 from agent_fund.audit.replay_turn import TurnReplay
@@ -23,9 +24,12 @@ from agent_fund.audit.schema import number, parse
 from agent_fund.audit.track_record import Marked
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
+from agent_fund.domain.instrument import Asset
 from agent_fund.domain.order import Purpose
-from agent_fund.fund.monitor import Monitor
+from agent_fund.execution.order_id import client_order_id
+from agent_fund.fund.flow_queue import after_flow
+from agent_fund.fund.instruments import instrument_from_json
+from agent_fund.fund.monitor import Monitor, Prices
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import KernelError
 from agent_fund.guard.machine import Machine, MachineError, Mode
@@ -50,6 +54,10 @@ class Replay:
             "proposal": lambda record: self._turn.proposal(self._index, record),
             "guard": self._guard,
             "order": lambda record: self._orders.order(record, self.bar),
+            "transfer": lambda record: self._held.transfer(record),
+            "arrival": lambda record: self._event(self._held.arrival, record),
+            "funding": lambda record: self._event(self._held.funding, record),
+            "liquidation": lambda record: self._event(self._held.liquidation, record),
             "fill": self._fill,
             "status": self._status,
             "close": self._close,
@@ -86,7 +94,8 @@ class Replay:
             if self._index == 0:
                 self._genesis(record)
             else:
-                if record["kind"] != "order":
+                self._held.require_complete(kind)
+                if record["kind"] not in ("order", "transfer"):
                     self._orders.require_complete(kind)
                 taker = self._takers.get(record["kind"])
                 if taker is None:
@@ -114,36 +123,29 @@ class Replay:
     # -- genesis ------------------------------------------------------------------------------
 
     def _genesis(self, record: dict[str, Any]) -> None:
-        if record["kind"] != "genesis" or record["v"] != 1 or not record["guarded"]:
-            raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 1")
+        if record["kind"] != "genesis" or record["v"] != 2 or not record["guarded"]:
+            raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 2")
         self.mandate = ResolvedMandate.from_json(self._canonical(record["mandate"]))
         config = self._canonical(record["config"])
         currency = Asset(record["currency"]["symbol"], record["currency"]["scale"])
-        self.instruments = tuple(
-            Instrument(
-                i["symbol"],
-                Asset(i["symbol"], i["asset_scale"]),
-                currency,
-                Venue(i["venue"]),
-                i["price_scale"],
-                number(i["lot"]),
-                number(i["tick"]),
-                Kind(i["kind"]),
-            )
-            for i in record["instruments"]
-        )
+        self.instruments = tuple(instrument_from_json(i, currency) for i in record["instruments"])
         self._symbols = tuple(i.symbol for i in self.instruments)
+        self._margined = any(i.margin is not None for i in self.instruments)
         if set(self.mandate.stress.instruments) != set(self._symbols):
             raise AuditError("stress set", self.mandate.stress.instruments, "other instruments")
         self.currency = currency
-        self.capital = self._cash = number(record["cash"])
-        self._positions = dict.fromkeys(self._symbols, 0)
-        self.machine = Machine(self.mandate.drawdown.limit, self._cash)
+        self.capital = number(record["cash"])
+        self.machine = Machine(self.mandate.drawdown.limit, self.capital)
         self.monitor = Monitor(self.mandate, self._symbols)
         self._rules = GuardReplay(self._log, self.mandate, str(record["mandate"]))
         self._terms = RunTerms(config, currency)
         self._terms.require_genesis(record)
         self._terms.require_mandate(self.mandate)
+        capital = {place: number(cash) for place, cash in record["capital"].items()}
+        if sum(capital.values()) != self.capital or min(capital.values()) <= 0:
+            raise AuditError("capital", record["capital"], f"it makes {self.capital}")
+        bars = self._terms.transfer_bars
+        self._held = BookReplay(currency, self.instruments, capital, bars)
         self._flows = list(self._terms.flows)
         instruments = {i.symbol: i for i in self.instruments}
         self._orders = OrderReplay(instruments, self._terms, self.monitor)
@@ -175,7 +177,7 @@ class Replay:
             self._row(row)
 
     def _row(self, row: list[Any]) -> None:
-        bar, open_time, close_time, opens_text, closes_text, nav_open_text, nav_text = row
+        bar, open_time, close_time, opens_text, closes_text, nav_open_text, nav_text, marks = row
         if any(type(n) is not int for n in (bar, open_time, close_time)) or bar != self.bar + 1:
             raise AuditError("mark", row[:3], f"bar {self.bar + 1} comes next")
         if not self._time <= open_time < close_time:
@@ -186,22 +188,24 @@ class Replay:
         opens, closes = tuple(map(number, opens_text)), tuple(map(number, closes_text))
         if len(opens) != len(self._symbols) or len(closes) != len(opens) or min(opens) < 1:
             raise AuditError("mark", row, "one positive price an instrument")
+        mark_opens = self._mark_opens(opens, marks)
         if min(closes) < 1:
             raise AuditError("mark", row, "prices are positive")
         self._time, self._closes = close_time, closes
-        self._orders.opened(bar, dict(zip(self._symbols, opens, strict=True)))
-        breached = self.machine.breached
-        for when, prices, text in (("open", opens, nav_open_text), ("close", closes, nav_text)):
-            nav = self._book().nav(dict(zip(self._symbols, prices, strict=True)))
-            if nav != number(text):
-                raise AuditError(f"NAV at the {when} of bar {bar}", text, f"the book makes {nav}")
-            if not self.machine.tick(nav) and not breached:
-                breached = True
-                self.monitor.broken(bar, when, nav, self.machine.h, self._anchor_bar)
-        after = tuple(self._positions[s] for s in self._symbols)
+        self._orders.opened(bar, self._named(opens))
+        self._held.opened(bar, self._named(mark_opens))
+        traded = self._held.positions
+        points = (("open", mark_opens, nav_open_text), ("close", closes, nav_text))
+        for when, prices, text in points:
+            self._settle(bar, when, self._named(prices), text)
+        self._ticked(bar, number(nav_open_text), number(nav_text))
+        paid = self._held.end_row()
+        rate = {event.instrument.symbol: event.rate for event in paid}
         if self._anchor is not None:
             before, since = self.marks[-1].positions, self._anchor_bar
-            self.monitor.moved(bar, since, self._anchor, opens, closes, before, after)
+            rates = tuple(rate.get(s, 0) for s in self._symbols) if self._margined else ()
+            prices_of = Prices(opens, mark_opens, closes, rates)
+            self.monitor.moved(bar, since, self._anchor, prices_of, before, traded)
         self.marks.append(
             Marked(
                 bar,
@@ -209,9 +213,10 @@ class Replay:
                 number(nav_open_text),
                 self.machine.v,
                 self.machine.h,
-                self._cash,
-                after,
+                self._held.cash,
+                self._held.positions,
                 self.machine.mode,
+                funding=sum(event.amount for event in paid),
             )
         )
         self._looked, self._bar_open, self._act = False, True, ""
@@ -236,7 +241,8 @@ class Replay:
             prices = dict(zip(self._symbols, self._closes, strict=True))
             if certificate is None or not certificate.covers(self._book(), prices, self.bar):
                 raise AuditError(f"bar {self.bar}", "no certificate", "the held book needs one")
-            if not machine.try_decide(certificate.bounds):
+            watched = self._rules.watched(self._book(), prices)
+            if not watched or not machine.try_decide(certificate.bounds):
                 raise AuditError(f"bar {self.bar}", "not Safe", "the book must be reduced")
             self._anchor, self._anchor_bar = self._closes, self.bar
         elif machine.mode is not Mode.HALTED and not self._orders.open:
@@ -250,19 +256,58 @@ class Replay:
             self._turn.end()
             self._orders.end_bar(self.bar, self._act, killed=self.machine.killed)
             # What the last acts of the bar made of the state.
-            last = self.marks[-1]
+            last, book, prices = self.marks[-1], self._book(), self._named(self._closes)
+            places = tuple(book.places) if self._margined else ()
             self.marks[-1] = replace(
                 last,
                 nav=self.machine.v,
                 mark=self.machine.h,
-                cash=self._cash,
+                cash=self._held.cash,
                 mode=self.machine.mode,
+                places=tuple(book.equity(place, prices) for place in places),
+                maintenance=tuple(book.maintenance(place, prices) for place in places),
             )
 
     def _book(self) -> Book:
-        held = {s: q for s, q in self._positions.items() if q}
-        instruments = {i.symbol: i for i in self.instruments}
-        return Book(self.currency, self._cash, instruments, held, tuple(self._orders.open.values()))
+        return self._held.book(self._orders.open.values())
+
+    def _named(self, values: Sequence[int]) -> dict[str, int]:
+        return dict(zip(self._symbols, values, strict=True))
+
+    def _mark_opens(self, opens: tuple[int, ...], stated: list[Any]) -> tuple[int, ...]:
+        """Marks at the open: those of trades, but for margined instruments."""
+        if not self._margined:
+            if stated:
+                raise AuditError("mark", stated, "spot is valued at the prices of trades")
+            return opens
+        marks = tuple(map(number, stated))
+        if len(marks) != len(opens) or min(marks) < 1:
+            raise AuditError("mark", stated, "one positive mark an instrument")
+        for instrument, mark, price in zip(self.instruments, marks, opens, strict=True):
+            if instrument.margin is None and mark != price:
+                raise AuditError(f"mark of {instrument.symbol}", mark, f"it trades at {price}")
+        return marks
+
+    def _event(self, take: Callable[[dict[str, Any], int], None], record: dict[str, Any]) -> None:
+        """Something that the venue reports of the coming bar."""
+        self._end_bar()
+        take(record, self.bar + 1)
+
+    def _settle(self, bar: int, when: str, prices: dict[str, int], stated: str) -> None:
+        """The liquidations at these marks, and the NAV that is left."""
+        closed = self._held.settle(bar, when, prices)
+        nav = self._book().nav(prices)
+        if nav != number(stated):
+            raise AuditError(f"NAV at the {when} of bar {bar}", stated, f"the book makes {nav}")
+        if closed:
+            self.machine.breached = True
+            self.monitor.liquidated(bar, when, nav, self.machine.h, self._anchor_bar)
+
+    def _ticked(self, bar: int, nav_open: int, nav: int) -> None:
+        for when, value in (("open", nav_open), ("close", nav)):
+            known = self.machine.breached
+            if not self.machine.tick(value) and not known:
+                self.monitor.broken(bar, when, value, self.machine.h, self._anchor_bar)
 
     # -- the agent ----------------------------------------------------------------------------
 
@@ -322,7 +367,7 @@ class Replay:
         elif act == "done":
             if not machine.killed:
                 raise AuditError("done", machine.mode.value, "only a kill ends in a halt")
-            machine.done(flat=not any(self._positions.values()) and not book.open_orders)
+            machine.done(flat=not any(self._held.positions) and not book.open_orders)
         else:
             self._flow(record, book, prices)
         self._looked = True
@@ -350,44 +395,40 @@ class Replay:
         if record["act"] == "flow_queued":
             if self._flow_waits:
                 raise AuditError("flow", flow, "that it waits is told once")
-            if not book.positions and book.cash + flow[1] > 0:
+            left = book.places.get(self._terms.home, 0) + flow[1]
+            if not book.positions and not self.mandate.stress.lost and left > 0:
                 raise AuditError("flow", flow, "a fund in cash that can pay has no reason to wait")
             self._flow_waits = True
             return
         del self._flows[0]
         self._flow_waits = False
-        after = Book(book.currency, book.cash + flow[1], book.instruments, book.positions)
-        if after.cash < 0:
-            raise AuditError("flow", flow, "cash cannot pay for it")
+        after = after_flow(book, flow[1], self._terms.home)
         certificate = self._rules.certified(record, after, prices, self._symbols)
         self.machine.flow(flow[1], certificate.bounds)
-        self._cash = after.cash
+        self._held.flow(flow[1], self._terms.home)
         self._certificate = None
 
     # -- orders and fills ---------------------------------------------------------------------
 
     def _expect(self, record: dict[str, Any], source: int, purpose: Purpose) -> None:
-        """The legs of ``record`` as orders; their ids are made from the leaf at ``source``."""
-        self._orders.expect(self._index, record, leaf_hash(self._log.leaf(source)), purpose)
+        """The legs and transfers of ``record``; their ids are made from the leaf at ``source``."""
+        leaf, legs = leaf_hash(self._log.leaf(source)), len(record["legs"])
+        self._orders.expect(self._index, record, leaf, purpose)
+        transfers = transfers_of(record) if purpose is Purpose.AGENT else ()
+        ids = [client_order_id(leaf, legs + n, 0) for n in range(len(transfers))]
+        self._held.expect(self._index, transfers, ids, record["bar"])
 
     def _fill(self, record: dict[str, Any]) -> None:
         self._end_bar()
         fill = self._orders.fill(record, self.bar + 1)
-        symbol, notional = (
-            fill.instrument.symbol,
-            fill.instrument.notional(fill.quantity, fill.price),
-        )
-        self._cash -= fill.side.sign * notional + fill.fee
-        self._positions[symbol] += fill.side.sign * fill.quantity
-        if self._cash < 0 or self._positions[symbol] < 0:
-            raise AuditError("fill", record["exec"], "it borrows: cash or position below zero")
+        self._held.fill(fill)
 
     def _status(self, record: dict[str, Any]) -> None:
         if record["bar"] == self.bar + 1:
             self._end_bar()
         elif record["bar"] != self.bar:
             raise AuditError("status", record["bar"], f"bar {self.bar} or the one after it")
-        self._orders.status(record)
+        self._orders.status(record, self._held.liquidated)
 
     # -- the end ------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The findings of a guard record are those that the deciding code makes of that very trade.
 
-Exact limits are judged again. The drawdown of a certified trade follows from its proved bounds;
-of one that was not certified there is no proof, and its value and scenario are taken as stated.
+Exact limits are judged again. The drawdown and the margin safety of a certified trade follow from
+its proved bounds; of one that was not certified there is no proof, and their values and scenarios
+are taken as stated.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.compile import TooManyCasesError, cases
 from agent_fund.guard.finding import Finding
-from agent_fund.guard.guardrails import max_drawdown
+from agent_fund.guard.guardrails import margin_safety, max_drawdown
 from agent_fund.guard.limits import pre_trade
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.mandate import ResolvedMandate
@@ -50,12 +51,12 @@ def require_findings(
     refused, admitted = outcome == "refused", outcome == "admitted"
     exact = _exact(judged, asked if refused else kept)
     counted = len(exact) == 1 and exact[0]["guardrail"] == "cases"
-    drawdown = [] if counted else [_drawdown(judged, findings[len(exact) :], judged.bounds)]
-    if findings != exact + drawdown:
-        raise AuditError("findings", findings, f"the limits say {exact + drawdown}")
+    proved = [] if counted else _proved(judged, findings[len(exact) :], judged.bounds)
+    if findings != exact + proved:
+        raise AuditError("findings", findings, f"the limits say {exact + proved}")
     failed = [f for f in (findings if refused else _exact(judged, asked)) if not f["holds"]]
     if outcome == "repaired" and len(broken) > len(failed):
-        failed.append({**_drawdown(judged, broken[len(failed) :], None), "holds": False})
+        failed += _failed(judged, broken[len(failed) :])
     if broken != failed or bool(broken) is admitted:
         raise AuditError("broken", broken, f"the limits say {failed}")
 
@@ -72,14 +73,39 @@ def _exact(judged: Judged, made: Proposal) -> list[dict[str, Any]]:
     return [finding.to_json() for finding in found]
 
 
-def _drawdown(judged: Judged, stated: Sequence[Any], bounds: Bounds | None) -> dict[str, Any]:
-    """The one finding of the drawdown that ``stated`` may be."""
-    if len(stated) != 1 or not isinstance(stated[0], dict):
-        raise AuditError("findings", list(stated), "one of the drawdown comes last")
-    value, scenario = str(stated[0].get("value")), str(stated[0].get("scenario"))
-    limit = judged.mandate.drawdown
-    nothing = Bounds(0, 0, 0)
-    found = max_drawdown.judge(limit, judged.nav, judged.mark, bounds or nothing, scenario)
+def _proved(judged: Judged, stated: Sequence[Any], bounds: Bounds | None) -> list[dict[str, Any]]:
+    """The findings that rest on certificates, of which ``stated`` may be all."""
+    kinds = ["max_drawdown"]
+    if any(i.margin is not None for i in judged.book.instruments.values()):
+        kinds.append("margin_safety")
+    if len(stated) != len(kinds) or not all(isinstance(one, dict) for one in stated):
+        raise AuditError("findings", list(stated), f"what is proved comes last: {kinds}")
+    return [_one(judged, kind, one, bounds) for kind, one in zip(kinds, stated, strict=True)]
+
+
+def _failed(judged: Judged, stated: Sequence[Any]) -> list[dict[str, Any]]:
+    """Findings of what was proposed, which no certificate covers; each at most once, in order."""
+    names = [one.get("guardrail") if isinstance(one, dict) else one for one in stated]
+    if names not in (["max_drawdown"], ["margin_safety"], ["max_drawdown", "margin_safety"]):
+        raise AuditError("findings", list(stated), "what is proved comes last")
+    return [
+        {**_one(judged, name, one, None), "holds": False}
+        for name, one in zip(names, stated, strict=True)
+    ]
+
+
+def _one(
+    judged: Judged, kind: str, stated: Mapping[str, Any], bounds: Bounds | None
+) -> dict[str, Any]:
+    """The finding of ``kind`` that ``stated`` may be."""
+    scenario, nothing = str(stated.get("scenario")), Bounds(0, 0, 0)
+    mandate, proved = judged.mandate, bounds or nothing
+    if kind == "max_drawdown":
+        limit = mandate.drawdown
+        found = max_drawdown.judge(limit, judged.nav, judged.mark, proved, scenario)
+    else:
+        found = margin_safety.judge(mandate.margin_multiple, judged.nav, proved, scenario)
     if bounds is not None:
         return found.to_json()
-    return {**found.to_json(), "value": value, "holds": stated[0].get("holds") is True}
+    value, holds = str(stated.get("value")), stated.get("holds") is True
+    return {**found.to_json(), "value": value, "holds": holds}

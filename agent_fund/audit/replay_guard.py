@@ -19,8 +19,9 @@ from agent_fund.audit.schema import number
 from agent_fund.domain.book import Book
 from agent_fund.domain.money import ratio
 from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.domain.transfer import Transfer
 from agent_fund.guard.compile import Band, cases
-from agent_fund.guard.limits import LIFE, always, pre_trade
+from agent_fund.guard.limits import ALWAYS, LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, Machine, Mode
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, book_json, legs_json, proved_bounds, subject
@@ -84,15 +85,21 @@ class GuardReplay:
         self, record: dict[str, Any], book: Book, prices: Mapping[str, int], symbols: Sequence[str]
     ) -> Certificate:
         """The certificate of a held book; its proof checked, its band around the prices."""
-        if record["legs"] or record["ordered"]:
+        if record["legs"] or record["ordered"] or record["transfers"]:
             raise AuditError("legs", record["legs"], "a look proposes nothing")
         until = record["latest"] - self._mandate.stress.horizon
-        # A limit that is judged at the prices of every look is not proved for the next one.
-        exact = any(g.always and g.kind != "max_drawdown" for g in self._mandate.guardrails)
-        if not record["bar"] <= until <= record["bar"] + (0 if exact else LIFE):
+        if not record["bar"] <= until <= record["bar"] + LIFE:
             raise AuditError("latest", record["latest"], "it is longer than a certificate lives")
         self._require_limits(book, HOLD, prices, record, always_only=True)
         return self._checked(record, book, HOLD, prices, until)
+
+    def watched(self, book: Book, prices: Mapping[str, int]) -> bool:
+        """Whether the limits marked ``always`` hold at a look that leaves no record."""
+        marked = any(g.always and g.kind in ALWAYS for g in self._mandate.guardrails)
+        if not marked:
+            return True
+        found = always(self._mandate, cases(book, HOLD), book, prices)
+        return all(finding.holds for finding in found)
 
     def decided(
         self,
@@ -109,16 +116,19 @@ class GuardReplay:
                 raise AuditError("decide", machine.mode.value, "the agent is locked out")
         asked = _proposal(proposal, book)
         if record["outcome"] == "refused":
-            if record["legs"] or "proof" in record or record["theta"] != "0":
+            sent = record["legs"] or record["transfers"]
+            if sent or "proof" in record or record["theta"] != "0":
                 raise AuditError("decide", record["legs"], "what is refused sends nothing")
             if machine.mode is Mode.ACTIVE:
                 judged = self._judged(record, book, prices, machine, None)
                 require_findings(record, judged, asked, Proposal())
             return None
-        if "proof" not in record or not record["legs"]:
+        if "proof" not in record or not (record["legs"] or record["transfers"]):
             raise AuditError("decide", record["outcome"], "an admitted trade has a proof")
         if record["outcome"] not in ("admitted", "repaired"):
             raise AuditError("outcome", record["outcome"], "admitted, repaired or refused")
+        if record["transfers"] != proposal["transfers"]:
+            raise AuditError("decide", record["transfers"], "the transfers were changed")
         if record["ordered"] != proposal["ordered"]:
             raise AuditError("decide", record["ordered"], "the order of legs was changed")
         theta = ratio(record["theta"])
@@ -182,7 +192,10 @@ class GuardReplay:
         if proof.encode() != self._log.blob(record["proof"]):
             raise AuditError("proof", record["proof"], "it is not in canonical form")
         bounds = proved_bounds(self._mandate, book, trade, band, proof)
-        stated = Bounds(*(number(record["bounds"][k]) for k in ("loss", "gain", "costs")))
+        names = ("loss", "gain", "costs", "shortfall")
+        if record["bounds"].keys() != set(names):
+            raise AuditError("bounds", sorted(record["bounds"]), f"they are {names}")
+        stated = Bounds(*(number(record["bounds"][name]) for name in names))
         if bounds != stated:
             raise AuditError("bounds", stated, f"the certificates prove {bounds}")
         about = subject(self._digest, book, trade, band, record["latest"])
@@ -232,4 +245,18 @@ def _proposal(record: Mapping[str, Any], book: Book) -> Proposal:
         )
         for leg in record["legs"]
     )
-    return Proposal(legs, record["ordered"])
+    return Proposal(legs, record["ordered"], transfers=transfers_of(record))
+
+
+def transfers_of(record: Mapping[str, Any]) -> tuple[Transfer, ...]:
+    """The transfers that a record states.
+
+    Raises:
+        AuditError: for one with other keys.
+    """
+    for transfer in record["transfers"]:
+        if transfer.keys() != {"amount", "source", "target"}:
+            raise AuditError("transfer", sorted(transfer), "it has amount, source and target")
+    return tuple(
+        Transfer(number(t["amount"]), t["source"], t["target"]) for t in record["transfers"]
+    )

@@ -7,7 +7,7 @@ leg that waits for another has nothing to fill before that one is filled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from agent_fund.audit.errors import AuditError
@@ -42,6 +42,9 @@ class OrderReplay:
         self._execs: set[str] = set()
         self._fills: list[tuple[Fill, Order]] = []
         self._way_out: dict[str, Order] = {}
+        # A way out that ended at an open whose mark row is not read yet.
+        self._over: list[Order] | None = None
+        self._marked = -1
         self._dead: set[str | None] = set()
         self._canceled = ""
 
@@ -62,7 +65,7 @@ class OrderReplay:
                     number(stated["quantity"]),
                     number(stated["limit"]),
                     purpose,
-                    self._terms.expires(record["bar"], purpose),
+                    self._terms.expires(stated["instrument"], record["bar"], purpose),
                     waits_for,
                 )
             )
@@ -97,7 +100,7 @@ class OrderReplay:
             raise AuditError("order", record["expires"], "the run file gives it another life")
         self.open[order.order_id] = order
         if order.waits_for is None:
-            self._first_bar[order.order_id] = self._terms.first_bar(bar)
+            self._first_bar[order.order_id] = self._terms.first_bar(order.instrument.symbol, bar)
 
     def fill(self, record: Mapping[str, Any], bar: int) -> Fill:
         """A fill of an open order at the open of ``bar``, at the venue's fee."""
@@ -128,26 +131,39 @@ class OrderReplay:
 
     def opened(self, bar: int, market: Mapping[str, int]) -> None:
         """``bar`` opened at the prices ``market``, which its fills had to face."""
+        self._marked = bar
         for fill, order in self._fills:
             if fill.bar != bar:
                 raise AuditError("mark", bar, f"fill {fill.exec_id} is of bar {fill.bar}")
             self._terms.require_price(fill, market[fill.instrument.symbol])
-            self._monitor.filled(fill, order, market[fill.instrument.symbol])
+            self._monitor.filled(fill, order, market)
         self._fills = []
+        if self._over is not None:
+            self._monitor.way_out(bar, self._over)
+            self._over = None
 
-    def status(self, record: Mapping[str, Any]) -> None:
-        """An order ended without being filled."""
+    def status(self, record: Mapping[str, Any], liquidated: Collection[str] = ()) -> None:
+        """An order ended without being filled.
+
+        Args:
+            liquidated: margin accounts whose venues have just closed them, orders included.
+        """
         order, status = self.open.get(record["order"]), Status(record["status"])
         if order is None:
             raise AuditError("status", record["order"], "no open order of that id")
-        if order.purpose is not Purpose.AGENT and status is not Status.EXPIRED:
+        gone = status is Status.CANCELED and order.instrument.account in liquidated
+        if gone:
+            self._way_out.pop(order.order_id, None)
+        elif order.purpose is not Purpose.AGENT and status is not Status.EXPIRED:
             raise AuditError("status", record["status"], "nobody cancels the guard's own orders")
-        if status is Status.CANCELED and order.waits_for not in self._dead:
+        if status is Status.CANCELED and order.waits_for not in self._dead and not gone:
             self._canceled = order.order_id
         # A leg whose predecessor expires is cancelled in its own last bar.
         if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):
             raise AuditError("status", record["status"], f"its last bar is {order.expires}")
         self._put(order.with_status(status), record["bar"])
+        if gone:
+            self._judge(record["bar"])
 
     def end_bar(self, bar: int, act: str, *, killed: bool) -> None:
         """What was to live no longer than ``bar`` has ended; a cancel had its reason.
@@ -175,9 +191,17 @@ class OrderReplay:
         if order.status is Status.FILLED:
             for waiting in self.open.values():
                 if waiting.waits_for == order.order_id:
-                    self._first_bar[waiting.order_id] = self._terms.first_bar(bar)
+                    symbol = waiting.instrument.symbol
+                    self._first_bar[waiting.order_id] = self._terms.first_bar(symbol, bar)
         if order.order_id in self._way_out:
             self._way_out[order.order_id] = order
-            if all(not ended.status.open for ended in self._way_out.values()):
-                self._monitor.way_out(bar, list(self._way_out.values()))
-                self._way_out = {}
+            self._judge(bar)
+
+    def _judge(self, bar: int) -> None:
+        """The monitor judges a way out that is over."""
+        if self._way_out and all(not ended.status.open for ended in self._way_out.values()):
+            over, self._way_out = list(self._way_out.values()), {}
+            if bar > self._marked:
+                self._over = over
+            else:
+                self._monitor.way_out(bar, over)

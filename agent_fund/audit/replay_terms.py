@@ -23,6 +23,8 @@ from agent_fund.execution.costs import (
     maximum_slippage,
 )
 from agent_fund.fund.cadence import Cadence
+from agent_fund.fund.instruments import instrument_json, instrument_of
+from agent_fund.guard.guardrails.liquidity import way_out
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.wayout import opens_needed
 
@@ -37,6 +39,7 @@ class RunTerms:
         flows: (due, amount, name) in the order in which they are tried.
         skips_gaps: whether bars may be missing.
         model: name of the language model; empty for a strategy that asks none.
+        home: the place of flows. ``transfer_bars``: bars that a transfer is under way.
     """
 
     def __init__(self, config: Mapping[str, Any], currency: Asset) -> None:
@@ -52,16 +55,20 @@ class RunTerms:
         self.model = str(asked["name"]) if asked is not None else ""
         self._window = _midnight(config["market"]["start"]), _midnight(config["market"]["end"])
         self._order_bars = config["execution"]["order_bars"]
-        self._latency = config["venue"]["latency"]["bars"]
-        self._fee = ProportionalFee(ratio(config["venue"]["fee"]["rate"]))
-        venue = config["venue"]
-        self._spread = ratio(venue["spread"]["share"])
-        self._slippage = maximum_slippage(
-            HalfSpread(self._spread),
-            SquareRootImpact(ratio(venue["impact"]["coefficient"])),
-            Participation(ratio(venue["participation"]["share"])),
-        )
         self._exit_bars = config["execution"]["exit_bars"]
+        self._venues = {venue["name"]: _Venue(venue) for venue in config["venues"]}
+        first = config["venues"][0]["name"]
+        self._instruments = {
+            i["symbol"]: instrument_of(i, currency, first) for i in config["instruments"]
+        }
+        self._latency = {
+            i["symbol"]: (i["latency"] or _latency(config, i["venue"] or first))["bars"]
+            for i in config["instruments"]
+        }
+        self.home = next(iter(self._instruments.values())).account
+        transfers = config["transfers"]
+        self.transfer_bars = 1 if transfers is None else transfers["bars"]
+        self._currency = currency
 
     def require_genesis(self, record: Mapping[str, Any]) -> None:
         """The genesis record says what the run file says.
@@ -70,23 +77,18 @@ class RunTerms:
             AuditError: naming the field.
         """
         config = self._config
-        fund, instruments = config["fund"], config["instruments"]
+        fund, venues, scale = config["fund"], config["venues"], self._currency.scale
+        cash = to_units(fund["cash"], scale, "cash")
+        if len(venues) == 1:
+            capital = {venues[0]["name"]: cash}
+        else:
+            capital = {v["name"]: to_units(v["cash"], scale, "cash") for v in venues}
         stated = {
             "fund": config["name"],
             "currency": {"symbol": fund["currency"], "scale": fund["scale"]},
-            "cash": str(to_units(fund["cash"], fund["scale"], "cash")),
-            "instruments": [
-                {
-                    "symbol": i["symbol"],
-                    "asset_scale": i["asset_scale"],
-                    "price_scale": i["price_scale"],
-                    "lot": str(to_units(i["lot"], i["asset_scale"], "lot")),
-                    "tick": str(to_units(i["tick"], i["price_scale"], "tick")),
-                    "venue": config["venue"]["name"],
-                    "kind": "spot",
-                }
-                for i in instruments
-            ],
+            "cash": str(cash),
+            "capital": {name: str(part) for name, part in capital.items() if part},
+            "instruments": [instrument_json(i) for i in self._instruments.values()],
         }
         for key, value in stated.items():
             if record[key] != value:
@@ -98,11 +100,14 @@ class RunTerms:
         Raises:
             AuditError: naming what it leaves out.
         """
-        needed = opens_needed(self._latency, self._exit_bars)
-        if mandate.stress.horizon < needed or mandate.exit_bars != self._exit_bars:
+        liquidity, bars = mandate.guardrail("liquidity"), self._exit_bars
+        for venue in self._venues.values():
+            _, bars = way_out(liquidity, venue.participation, bars)
+            if venue.slippage > mandate.costs.slippage or venue.fee.rate > mandate.costs.fee:
+                raise AuditError("costs", str(mandate.costs), "the run file's venue can be dearer")
+        needed = opens_needed(max(self._latency.values()), bars)
+        if mandate.stress.horizon < needed or mandate.exit_bars != bars:
             raise AuditError("horizon", mandate.stress.horizon, f"the way out takes {needed} opens")
-        if self._slippage > mandate.costs.slippage or self._fee.rate > mandate.costs.fee:
-            raise AuditError("costs", str(mandate.costs), "the run file's venue can be dearer")
 
     def require_time(self, close_time: int) -> None:
         """A bar lies in the test window."""
@@ -110,29 +115,53 @@ class RunTerms:
         if not first <= close_time < end:
             raise AuditError("close of a bar", close_time, "it lies outside the test window")
 
-    def expires(self, bar: int, purpose: Purpose) -> int:
+    def expires(self, symbol: str, bar: int, purpose: Purpose) -> int:
         """The last bar of an order sent at the close of ``bar``; a slice of a way out lives one."""
-        return int(bar + (self._order_bars if purpose is Purpose.AGENT else 1) + self._latency)
+        life = self._order_bars if purpose is Purpose.AGENT else 1
+        return int(bar + life + self._latency[symbol])
 
-    def first_bar(self, bar: int) -> int:
+    def first_bar(self, symbol: str, bar: int) -> int:
         """The first bar that can fill an order which the venue got in ``bar``."""
-        return int(bar + 1 + self._latency)
+        return int(bar + 1 + self._latency[symbol])
 
     def require_fee(self, fill: Fill, before: int) -> None:
         """The fee is the venue's, on an order that had filled a notional of ``before``."""
-        fee = self._fee.charge(before, fill.instrument.notional(fill.quantity, fill.price))
+        notional = fill.instrument.notional(fill.quantity, fill.price)
+        fee = self._venue(fill).fee.charge(before, notional)
         if fill.fee != fee:
             raise AuditError(f"fee of fill {fill.exec_id}", fill.fee, f"the venue charges {fee}")
 
     def require_price(self, fill: Fill, market: int) -> None:
         """The price lies between the open ``market`` with half the spread, and the worst impact."""
-        sign = fill.side.sign
-        best = Fraction(market) * (1 + sign * self._spread)
-        worst = Fraction(market) * (1 + sign * self._slippage) + sign * fill.instrument.tick
+        sign, venue = fill.side.sign, self._venue(fill)
+        best = Fraction(market) * (1 + sign * venue.spread)
+        worst = Fraction(market) * (1 + sign * venue.slippage) + sign * fill.instrument.tick
         if (fill.price - best) * sign < 0 or (fill.price - worst) * sign > 0:
             raise AuditError(
                 f"price of fill {fill.exec_id}", fill.price, f"the bar opened at {market}"
             )
+
+    def _venue(self, fill: Fill) -> _Venue:
+        return self._venues[fill.instrument.venue.name]
+
+
+class _Venue:
+    """The costs of one venue."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.fee = ProportionalFee(ratio(config["fee"]["rate"]))
+        self.spread = ratio(config["spread"]["share"])
+        self.participation = ratio(config["participation"]["share"])
+        self.slippage = maximum_slippage(
+            HalfSpread(self.spread),
+            SquareRootImpact(ratio(config["impact"]["coefficient"])),
+            Participation(self.participation),
+        )
+
+
+def _latency(config: Mapping[str, Any], venue: str) -> Mapping[str, Any]:
+    latency: Mapping[str, Any] = next(v["latency"] for v in config["venues"] if v["name"] == venue)
+    return latency
 
 
 def _midnight(day: str) -> int:

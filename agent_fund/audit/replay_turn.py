@@ -97,7 +97,7 @@ class TurnReplay:
         """The question has its answer; one with legs goes to the guard."""
         self._require_bar(record)
         self._require_open(record, "response" if "request" in self._fields else "intent")
-        if record["legs"]:
+        if record["legs"] or record["transfers"]:
             self._proposed = (index, record)
         self._open = None
 

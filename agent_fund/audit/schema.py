@@ -18,7 +18,7 @@ _SITUATION: dict[str, type] = {
     "mark": str,
     "capacity": dict,
 }
-_LEGS: dict[str, type] = {"legs": list, "ordered": bool}
+_LEGS: dict[str, type] = {"legs": list, "ordered": bool, "transfers": list}
 _CERTIFIED: dict[str, type] = {
     **_LEGS,
     "band": dict,
@@ -58,6 +58,7 @@ KINDS: dict[str, dict[str, type]] = {
         "mandate": str,
         "currency": dict,
         "cash": str,
+        "capital": dict,
         "instruments": list,
         "data": dict,
         "strategy": str,
@@ -85,6 +86,7 @@ KINDS: dict[str, dict[str, type]] = {
         "intent": int,
         "legs": list,
         "ordered": bool,
+        "transfers": list,
         "reason": str,
     },
     "order": {
@@ -108,6 +110,35 @@ KINDS: dict[str, dict[str, type]] = {
         "quantity": str,
         "price": str,
         "fee": str,
+    },
+    "transfer": {
+        "kind": str,
+        "guard": int,
+        "id": str,
+        "source": str,
+        "target": str,
+        "amount": str,
+        "due": int,
+    },
+    "arrival": {"kind": str, "bar": int, "id": str},
+    "funding": {
+        "kind": str,
+        "bar": int,
+        "instrument": str,
+        "quantity": str,
+        "mark": str,
+        "rate": str,
+        "amount": str,
+    },
+    "liquidation": {
+        "kind": str,
+        "bar": int,
+        "when": str,
+        "instrument": str,
+        "quantity": str,
+        "mark": str,
+        "fee": str,
+        "cover": str,
     },
     "status": {"kind": str, "bar": int, "order": str, "status": str},
     "close": {

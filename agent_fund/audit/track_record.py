@@ -32,6 +32,9 @@ class Marked:
     cash: int
     positions: tuple[int, ...]
     mode: Mode
+    places: tuple[int, ...] = ()
+    maintenance: tuple[int, ...] = ()
+    funding: int = 0
 
 
 class Bar(Protocol):
@@ -97,6 +100,7 @@ def track_record(
         f["guardrail"] for r in records if r.get("act") == "decide" for f in r["broken"]
     )
     fees = sum(int(r["fee"]) for r in records if r["kind"] == "fill")
+    funding = sum(int(r["amount"]) for r in records if r["kind"] == "funding")
     return {
         "name": genesis["fund"],
         "window": {
@@ -112,6 +116,7 @@ def track_record(
             "mark": _amount(last.mark, scale),
             "mode": last.mode.value,
             "fees": _amount(fees, scale),
+            "funding": _amount(funding, scale),
             "max_drawdown": share_text(-deepest(bars)),
             "total_return": share_text(Fraction(last.nav, capital) - 1),
         },
@@ -127,6 +132,7 @@ def track_record(
             {
                 "bar": b.bar,
                 "when": b.when,
+                "limit": b.limit,
                 "nav": _amount(b.nav, scale),
                 "mark": _amount(b.mark, scale),
                 "failed": sorted({f.assumption for f in b.failures}),
@@ -136,7 +142,9 @@ def track_record(
         "decisions": {
             "intents": sum(r["kind"] == "intent" for r in records),
             "abstained": sum(r["kind"] == "abort" for r in records),
-            "held": sum(r["kind"] == "proposal" and not r["legs"] for r in records),
+            "held": sum(
+                r["kind"] == "proposal" and not r["legs"] and not r["transfers"] for r in records
+            ),
             **{outcome: outcomes[outcome] for outcome in ("admitted", "repaired", "refused")},
         },
         "reasons": dict(sorted(reasons.items())),

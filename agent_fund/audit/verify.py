@@ -150,6 +150,13 @@ def _check_history(path: Path, replay: Replay) -> None:
             pa.decimal128(38, places),
             [from_units(m.positions[number], places) for m in marks],
         )
+    if marks[0].places:
+        for name in ("equity", "maintenance"):
+            for number, place in enumerate(dict.fromkeys(i.account for i in replay.instruments)):
+                standing = [m.places if name == "equity" else m.maintenance for m in marks]
+                values = [from_units(amounts[number], scale) for amounts in standing]
+                columns[f"{name}.{place}"] = (money, values)
+        columns["funding"] = (money, [from_units(m.funding, scale) for m in marks])
     schema = [(field.name, field.type) for field in table.schema]
     wanted = [(name, kind) for name, (kind, _) in columns.items()]
     if schema not in (wanted, [*wanted, ("unguarded_nav", money)]):

@@ -12,12 +12,14 @@ from pathlib import Path
 from agent_fund.agents.cassette import CassettePlayer
 from agent_fund.agents.chat import ChatModel
 from agent_fund.agents.errors import ConfigurationError
-from agent_fund.agents.loading import build, load_class, load_object
+from agent_fund.agents.loading import build, load_class
 from agent_fund.agents.strategy import Strategy
+from agent_fund.backtest.calibrated import midnight, resolved
 from agent_fund.backtest.errors import RunFileError
-from agent_fund.backtest.runfile import InstrumentSection, RunFile, load_runfile, workspace_of
+from agent_fund.backtest.runfile import RunFile, jsonable, load_runfile, workspace_of
+from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.instrument import Asset, Instrument, Venue
+from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import to_units
 from agent_fund.execution.costs import (
     HalfSpread,
@@ -25,17 +27,17 @@ from agent_fund.execution.costs import (
     Participation,
     ProportionalFee,
     SquareRootImpact,
-    maximum_slippage,
 )
 from agent_fund.execution.simulated import SimulatedVenue
 from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.flows import Flow
+from agent_fund.fund.instruments import instrument_of
 from agent_fund.fund.terms import Terms
-from agent_fund.guard.mandate import Mandate, ResolvedMandate
-from agent_fund.guard.wayout import opens_needed
+from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.market.bars import BarTable
-from agent_fund.market.catalog import Catalog, load_table
+from agent_fund.market.catalog import Catalog
 from agent_fund.market.gaps import Gap, GapPolicy
+from agent_fund.market.load import DataSets, load_table
 from agent_fund.market.sources import arch_indices, parquet_files
 
 
@@ -62,17 +64,35 @@ class Parts:
     flows: tuple[Flow, ...]
     cash: int
 
-    def venue(self) -> SimulatedVenue:
-        """A fresh venue with the run file's models."""
-        section = self.runfile.venue
-        return SimulatedVenue(
-            section.name,
-            ProportionalFee(section.fee.rate),
-            HalfSpread(section.spread.share),
-            SquareRootImpact(section.impact.coefficient),
-            Participation(section.participation.share),
-            Latency(section.latency.bars),
-        )
+    def venues(self) -> dict[str, SimulatedVenue]:
+        """Fresh venues with the run file's models, by name."""
+        latencies = {symbol: Latency(bars) for symbol, bars in self.terms.latency.items()}
+        return {
+            section.name: SimulatedVenue(
+                section.name,
+                ProportionalFee(section.fee.rate),
+                HalfSpread(section.spread.share),
+                SquareRootImpact(section.impact.coefficient),
+                Participation(section.participation.share),
+                Latency(section.latency.bars),
+                latencies,
+            )
+            for section in self.runfile.venues
+        }
+
+    def capital(self) -> dict[str, int]:
+        """The fund's cash at the start, by venue; what stands at none is left out."""
+        venues = self.runfile.venues
+        if len(venues) == 1:
+            return {venues[0].name: self.cash}
+        parts = {v.name: to_units(v.cash or 0, self.currency.scale, v.name) for v in venues}
+        return {name: cash for name, cash in parts.items() if cash}
+
+    def book(self) -> Book:
+        """What the fund has before its first bar: cash, where it stands."""
+        places = dict.fromkeys((i.account for i in self.instruments), 0) | self.capital()
+        instruments = {i.symbol: i for i in self.instruments}
+        return Book(self.currency, self.cash, instruments, places=places)
 
     def cadence(self) -> Cadence:
         """A fresh cadence."""
@@ -111,7 +131,7 @@ def assemble(path: Path) -> Parts:
     try:
         parts = _parts(path, workspace_of(path), runfile)
         parts.cadence()
-        parts.venue()
+        parts.venues()
     except DomainError as error:
         raise RunFileError(f"{path}: {error}") from error
     return parts
@@ -119,28 +139,36 @@ def assemble(path: Path) -> Parts:
 
 def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     currency = Asset(runfile.fund.currency, runfile.fund.scale)
-    venue = Venue(runfile.venue.name)
-    instruments = tuple(_instrument(s, currency, venue) for s in runfile.instruments)
+    first = runfile.venues[0].name
+    instruments = tuple(
+        instrument_of(jsonable(section.model_dump()), currency, first)
+        for section in runfile.instruments
+    )
     catalog = Catalog(workspace / runfile.market.catalog)
     _fill(catalog, runfile, workspace)
+    _require_datasets(path, runfile, catalog)
     datasets = {
-        s.symbol: (s.dataset, instrument)
+        s.symbol: DataSets(
+            s.dataset, instrument, s.mark, s.index, None if s.funding is None else s.funding.dataset
+        )
         for s, instrument in zip(runfile.instruments, instruments, strict=True)
     }
     _require_window(path, runfile, catalog)
-    policy = GapPolicy(runfile.market.gaps)
-    first = runfile.mandate.calibrate_start
-    # A gap in the calibration window only widens the worst move; it is never traded through.
-    past, _ = load_table(catalog, datasets, GapPolicy.SKIP, _ms(first), _ms(runfile.market.start))
-    test, gaps = load_table(
-        catalog, datasets, policy, _ms(runfile.market.start), _ms(runfile.market.end)
-    )
-    latency = runfile.venue.latency.bars
-    exit_bars = runfile.execution.exit_bars
+    market = runfile.market
+    begin, end = midnight(market.start), midnight(market.end)
+    # A gap before the test window only widens the worst move; it is never traded through.
+    since = midnight(runfile.mandate.calibrate_start)
+    before, _ = load_table(catalog, datasets, GapPolicy.SKIP, since, begin)
+    test, gaps = load_table(catalog, datasets, GapPolicy(market.gaps), begin, end)
     terms = Terms(
-        runfile.execution.order_bars, exit_bars, latency, runfile.venue.participation.share
+        runfile.execution.order_bars,
+        {s.symbol: runfile.latency_of(s) for s in runfile.instruments},
+        {s.symbol: runfile.venue_of(s).participation.share for s in runfile.instruments},
+        instruments[0].account,
+        1 if runfile.transfers is None else runfile.transfers.bars,
     )
-    mandate = _mandate(workspace / runfile.mandate.file, path, runfile, past, terms)
+    file = workspace / runfile.mandate.file
+    mandate, terms = resolved(path, file, runfile, catalog, datasets, terms)
     cash = to_units(runfile.fund.cash, currency.scale, "fund.cash")
     if cash <= 0:
         raise DomainError("fund.cash", str(runfile.fund.cash), "a fund starts with some")
@@ -150,18 +178,35 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
         runfile,
         currency,
         instruments,
-        past,
+        before,
         test,
         gaps,
         {s.symbol: Fraction(catalog.entry(s.dataset).stale_opens) for s in runfile.instruments},
         mandate,
         terms,
         tuple(
-            Flow(_ms(f.date), to_units(f.amount, currency.scale, f"flow of {f.name}"), f.name)
+            Flow(midnight(f.date), to_units(f.amount, currency.scale, f"flow of {f.name}"), f.name)
             for f in runfile.flows
         ),
         cash,
     )
+
+
+def _require_datasets(path: Path, runfile: RunFile, catalog: Catalog) -> None:
+    """Refuse what the catalog lacks, with the command that fetches it."""
+    known = set(catalog.names())
+    wanted = [
+        name
+        for s in runfile.instruments
+        for name in (s.dataset, s.mark, s.index, None if s.funding is None else s.funding.dataset)
+        if name is not None
+    ]
+    missing = [name for name in wanted if name not in known]
+    if missing:
+        raise RunFileError(
+            f"{path}: the catalog {catalog.folder} lacks {', '.join(missing)}. Make it with "
+            "agent-fund data fetch or agent-fund data import; see the README, section Data"
+        )
 
 
 def _require_window(path: Path, runfile: RunFile, catalog: Catalog) -> None:
@@ -173,7 +218,7 @@ def _require_window(path: Path, runfile: RunFile, catalog: Catalog) -> None:
             ("market", market.start, market.end),
             ("mandate.calibrate", mandate.calibrate_start, mandate.calibrate_end),
         ):
-            if entry.last_close < _ms(start) or entry.first_close >= _ms(end):
+            if entry.last_close < midnight(start) or entry.first_close >= midnight(end):
                 first, last = (
                     dt.datetime.fromtimestamp(t / 1000, dt.UTC).date()
                     for t in (entry.first_close, entry.last_close)
@@ -182,67 +227,6 @@ def _require_window(path: Path, runfile: RunFile, catalog: Catalog) -> None:
                     f"{path}: {name}: {section.dataset} has no bar from {start} to {end}; "
                     f"it covers {first} to {last}"
                 )
-
-
-def load_mandate(path: Path) -> Mandate:
-    """The ``mandate`` that the Python file at ``path`` sets.
-
-    Raises:
-        ConfigurationError: no such file, or it sets none.
-    """
-    found = load_object(path, "mandate")
-    if not isinstance(found, Mandate):
-        raise ConfigurationError(f"mandate file {path.name}", f"`mandate` is {found!r}")
-    return found
-
-
-def _mandate(
-    file: Path, path: Path, runfile: RunFile, past: BarTable, terms: Terms
-) -> ResolvedMandate:
-    try:
-        mandate = load_mandate(file)
-    except DomainError as error:
-        raise RunFileError(f"{file}: {error}") from error
-    window = past.between(_ms(runfile.mandate.calibrate_start), _ms(runfile.mandate.calibrate_end))
-    needed = opens_needed(terms.latency, terms.exit_bars)
-    declared = mandate.stress.horizon
-    if declared is not None and declared < needed:
-        raise RunFileError(
-            f"{file}: horizon: {declared} opens do not cover the way out, which takes {needed}"
-        )
-    first, last = runfile.mandate.calibrate_start, runfile.mandate.calibrate_end
-    stress = mandate.stress.resolve(
-        window.opens, window.closes, declared or needed, f"{first} to {last}"
-    )
-    section = runfile.venue
-    slippage = maximum_slippage(
-        HalfSpread(section.spread.share),
-        SquareRootImpact(section.impact.coefficient),
-        Participation(section.participation.share),
-    )
-    for name, worst, allowed in (
-        ("slippage", slippage, mandate.costs.slippage),
-        ("fee", section.fee.rate, mandate.costs.fee),
-    ):
-        if worst > allowed:
-            raise RunFileError(
-                f"{path}: venue: its {name} can reach {float(worst):.4%}, and the mandate "
-                f"allows for {float(allowed):.4%}: raise costs({name}=...) or lower the venue's"
-            )
-    return mandate.resolve(stress, terms.exit_bars)
-
-
-def _instrument(section: InstrumentSection, currency: Asset, venue: Venue) -> Instrument:
-    symbol = section.symbol
-    return Instrument(
-        symbol,
-        Asset(symbol, section.asset_scale),
-        currency,
-        venue,
-        section.price_scale,
-        to_units(section.lot, section.asset_scale, f"lot of {symbol}"),
-        to_units(section.tick, section.price_scale, f"tick of {symbol}"),
-    )
 
 
 def _fill(catalog: Catalog, runfile: RunFile, workspace: Path) -> None:
@@ -268,8 +252,3 @@ def _fill(catalog: Catalog, runfile: RunFile, workspace: Path) -> None:
                 licence=section.licence,
                 rounding=section.rounding,
             )
-
-
-def _ms(day: dt.date) -> int:
-    moment = dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC)
-    return int(moment.timestamp()) * 1000

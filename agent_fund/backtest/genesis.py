@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
 
 from agent_fund.audit.canonical import JSON, encode
 from agent_fund.backtest.assemble import Parts
@@ -13,9 +12,11 @@ from agent_fund.backtest.provenance import (
     file_digest,
     lock_digest,
 )
+from agent_fund.backtest.runfile import jsonable
+from agent_fund.fund.instruments import instrument_json
 from agent_fund.guard.kernel.codec import dumps
 
-VERSION = 1
+VERSION = 2
 
 
 def genesis(parts: Parts, *, guarded: bool) -> tuple[dict[str, JSON], dict[str, bytes]]:
@@ -44,18 +45,8 @@ def genesis(parts: Parts, *, guarded: bool) -> tuple[dict[str, JSON], dict[str, 
         "mandate": hashlib.sha256(mandate).hexdigest(),
         "currency": {"symbol": parts.currency.symbol, "scale": parts.currency.scale},
         "cash": str(parts.cash),
-        "instruments": [
-            {
-                "symbol": i.symbol,
-                "asset_scale": i.base.scale,
-                "price_scale": i.price_scale,
-                "lot": str(i.lot),
-                "tick": str(i.tick),
-                "venue": i.venue.name,
-                "kind": i.kind.value,
-            }
-            for i in parts.instruments
-        ],
+        "instruments": [instrument_json(i) for i in parts.instruments],
+        "capital": {venue: str(cash) for venue, cash in parts.capital().items()},
         "data": {"before": parts.before.digest, "test": parts.test.digest},
         "strategy": file_digest(workspace / runfile.strategy.file),
         "model": model,
@@ -69,14 +60,3 @@ def genesis(parts: Parts, *, guarded: bool) -> tuple[dict[str, JSON], dict[str, 
 def run_digest(record: dict[str, JSON]) -> str:
     """SHA-256 of the genesis record, in hex: the run's name."""
     return hashlib.sha256(encode(record)).hexdigest()
-
-
-def jsonable(value: Any) -> Any:
-    """Plain JSON values: exact numbers and dates as text, mappings with text keys."""
-    if isinstance(value, dict):
-        return {str(k): jsonable(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(v) for v in value]
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    return str(value)

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from agent_fund.audit.atomic import replace_file
 from agent_fund.audit.verify import HISTORY
 from agent_fund.backtest.assemble import Parts
+from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import from_units
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.kernel.form import SCALE
@@ -60,6 +61,11 @@ def frame_of(
 ) -> pd.DataFrame:
     """One row a bar, floats, for metrics and plots; index is close_time in UTC.
 
+    Columns ``exposure.SYMBOL`` are shares of NAV, ``position.SYMBOL`` quantities, ``price.SYMBOL``
+    what a position is valued at. Where there are perpetuals, ``equity.PLACE`` and
+    ``maintenance.PLACE`` are amounts at the close, ``funding`` and ``liquidated`` those of the bar,
+    and ``unguarded_funding`` and ``unguarded_liquidated`` the twin's.
+
     Args:
         spare: bounds of a book of one NAV in equal weights at the start, for bars that hold none.
     """
@@ -95,15 +101,37 @@ def frame_of(
         )
     times = pd.to_datetime([t.close_time for t in ticks], unit="ms", utc=True)
     frame = pd.DataFrame(rows, index=pd.DatetimeIndex(times, name="close_time"))
+    for number, i in enumerate(parts.instruments):
+        base, price = float(10**i.base.scale), float(10**i.price_scale)
+        frame[f"position.{i.symbol}"] = [t.positions[number] / base for t in ticks]
+        frame[f"price.{i.symbol}"] = [t.closes[number] / price for t in ticks]
     if unguarded is not None:
         frame["unguarded_nav"] = [t.nav / unit for t in unguarded]
+    if not ticks[0].places:
+        return frame
+    for number, place in enumerate(places_of(parts.instruments)):
+        frame[f"equity.{place}"] = [t.places[number] / unit for t in ticks]
+        frame[f"maintenance.{place}"] = [t.maintenance[number] / unit for t in ticks]
+    for prefix, bars in (("", ticks), ("unguarded_", unguarded or ())):
+        if bars:
+            frame[f"{prefix}funding"] = [t.funding / unit for t in bars]
+            frame[f"{prefix}liquidated"] = [t.liquidated for t in bars]
     return frame
+
+
+def places_of(instruments: Sequence[Instrument]) -> tuple[str, ...]:
+    """The places where the fund's cash stands, in the order of ``Tick.places``."""
+    return tuple(dict.fromkeys(i.account for i in instruments))
 
 
 def write_history(
     folder: Path, parts: Parts, ticks: Sequence[Tick], unguarded: Sequence[Tick] | None
 ) -> None:
-    """``history.parquet``: what the log implies bar by bar, in exact decimals."""
+    """``history.parquet``: what the log implies bar by bar, in exact decimals.
+
+    Where there are perpetuals, ``equity.PLACE`` and ``maintenance.PLACE`` at each close and the
+    ``funding`` of each bar stand after the positions.
+    """
     scale = parts.currency.scale
     money = pa.decimal128(38, scale)
 
@@ -124,6 +152,14 @@ def write_history(
         columns[f"position.{instrument.symbol}"] = pa.array(
             [from_units(t.positions[index], places) for t in ticks], type=pa.decimal128(38, places)
         )
+    if ticks[0].places:
+        for name, standing in (
+            ("equity", [t.places for t in ticks]),
+            ("maintenance", [t.maintenance for t in ticks]),
+        ):
+            for number, place in enumerate(places_of(parts.instruments)):
+                columns[f"{name}.{place}"] = column([amounts[number] for amounts in standing])
+        columns["funding"] = column([t.funding for t in ticks])
     if unguarded is not None:
         columns["unguarded_nav"] = column([t.nav for t in unguarded])
     sink = pa.BufferOutputStream()

@@ -23,6 +23,7 @@ from pydantic import (
     StrictBool,
     StrictInt,
     ValidationError,
+    model_validator,
 )
 
 from agent_fund.backtest.errors import RunFileError
@@ -85,16 +86,68 @@ class MarketSection(Section):
     gaps: Literal["refuse", "skip"] = "refuse"
 
 
-class InstrumentSection(Section):
-    """``[[instruments]]``: one line to trade, and its data set.
+class LatencySection(Section):
+    """``latency``: bars before an order can fill, beyond the next open."""
+
+    model: Literal["bars"]
+    bars: StrictInt = Field(ge=0, le=10)
+
+
+class TierSection(Section):
+    """One of ``[[instruments.margin.tiers]]``: from this notional on, this maintenance rate."""
+
+    floor: Number
+    rate: Ratio
+
+
+class MarginSection(Section):
+    """``[instruments.margin]``: what the venue asks of a perpetual; see ``domain.margin``."""
+
+    initial: Ratio
+    tiers: tuple[TierSection, ...] = Field(min_length=1)
+    liquidation_fee: Ratio
+    isolated: StrictBool = False
+
+
+class FundingSection(Section):
+    """``[instruments.funding]``: its data set, and the venue's rule.
 
     Attributes:
+        cap: the largest rate that one payment can have, either way.
+        every: time between payments, e.g. ``"8h"``.
+    """
+
+    dataset: str
+    cap: Ratio
+    every: str
+
+
+class InstrumentSection(Section):
+    """``[[instruments]]``: one line to trade, and its data sets.
+
+    Attributes:
+        venue: where it trades; may be left out if there is one venue.
+        underlying: what it is an exposure to; its own symbol if left out.
+        contract: units of the underlying in one unit of quantity.
+        mark, funding, margin: of a perpetual, which needs them all; ``index`` where there is one.
+        latency: bars before an order can fill beyond the next open; the venue's if left out.
+        calibrate_start: first day of its own calibration, where the mandate's is too early for it.
         source: ``"arch"`` (dataset ``sp500`` or ``nasdaq``), ``"parquet"`` (with path and step),
             or ``"catalog"`` (it must be there already).
         asset_scale: decimals of a quantity; the lot is a multiple of 10**-asset_scale.
     """
 
     symbol: str
+    kind: Literal["spot", "perpetual"] = "spot"
+    venue: str | None = None
+    underlying: str | None = None
+    contract: Ratio = Fraction(1)
+    mark: str | None = None
+    index: str | None = None
+    funding: FundingSection | None = None
+    margin: MarginSection | None = None
+    latency: LatencySection | None = None
+    calibrate_start: dt.date | None = None
     source: Literal["arch", "parquet", "catalog"]
     dataset: str
     path: str | None = None
@@ -133,44 +186,42 @@ class MandateSection(Section):
 
 
 class FeeSection(Section):
-    """``[venue.fee]``."""
+    """``[venues.fee]``."""
 
     model: Literal["proportional"]
     rate: Ratio
 
 
 class SpreadSection(Section):
-    """``[venue.spread]``."""
+    """``[venues.spread]``."""
 
     model: Literal["half_spread"]
     share: Ratio
 
 
 class ImpactSection(Section):
-    """``[venue.impact]``: coefficient * sqrt(quantity / volume), as a share of the price."""
+    """``[venues.impact]``: coefficient * sqrt(quantity / volume), as a share of the price."""
 
     model: Literal["square_root"]
     coefficient: Ratio
 
 
 class ParticipationSection(Section):
-    """``[venue.participation]``: the share of a bar's volume that one bar can take."""
+    """``[venues.participation]``: the share of a bar's volume that one bar can take."""
 
     model: Literal["volume_share"]
     share: Ratio
 
 
-class LatencySection(Section):
-    """``[venue.latency]``: bars before an order can fill, beyond the next open."""
-
-    model: Literal["bars"]
-    bars: StrictInt = Field(ge=0, le=10)
-
-
 class VenueSection(Section):
-    """``[venue]``: the simulated venue; every model is stated, none has a default."""
+    """``[[venues]]``: a simulated venue; every model is stated, none has a default.
+
+    Attributes:
+        cash: what of the fund's cash stands here at the start; all of it if there is one venue.
+    """
 
     name: str
+    cash: Number | None = None
     fee: FeeSection
     spread: SpreadSection
     impact: ImpactSection
@@ -183,6 +234,26 @@ class ExecutionSection(Section):
 
     order_bars: StrictInt = Field(ge=1, le=100)
     exit_bars: StrictInt = Field(ge=1, le=100)
+
+
+class TransferSection(Section):
+    """``[transfers]``: how many bars money is under way between two venues."""
+
+    bars: StrictInt = Field(ge=1, le=1000)
+
+
+class WindowSection(Section):
+    """``[[windows]]``: a stretch of days, ``end`` the last of them, that the report tells of."""
+
+    name: str
+    start: dt.date
+    end: dt.date
+
+    @model_validator(mode="after")
+    def _ordered(self) -> WindowSection:
+        if self.end < self.start:
+            raise ValueError(f"window {self.name!r} ends on {self.end}, before it starts")
+        return self
 
 
 class CompareSection(Section):
@@ -208,10 +279,51 @@ class RunFile(Section):
     instruments: tuple[InstrumentSection, ...] = Field(min_length=1)
     strategy: StrategySection
     mandate: MandateSection
-    venue: VenueSection
+    venues: tuple[VenueSection, ...] = Field(min_length=1)
     execution: ExecutionSection
     compare: CompareSection
+    transfers: TransferSection | None = None
     flows: tuple[FlowSection, ...] = ()
+    windows: tuple[WindowSection, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunFile:
+        names = [venue.name for venue in self.venues]
+        if len(set(names)) != len(names):
+            raise ValueError(f"venues: {names}: give each name once")
+        if len(names) > 1:
+            if self.transfers is None:
+                raise ValueError("transfers: several venues need it: bars that money is under way")
+            if any(venue.cash is None for venue in self.venues):
+                raise ValueError("venues: state the cash that stands at each at the start")
+        parts = [venue.cash for venue in self.venues if venue.cash is not None]
+        if parts and sum(parts) != self.fund.cash:
+            raise ValueError(
+                f"venues: their cash makes {sum(parts)}, fund.cash is {self.fund.cash}"
+            )
+        for section in self.instruments:
+            if section.venue is None and len(names) > 1:
+                raise ValueError(f"instruments.{section.symbol}: say which venue: {names}")
+            if section.venue is not None and section.venue not in names:
+                raise ValueError(
+                    f"instruments.{section.symbol}: venue {section.venue!r}; venues are {names}"
+                )
+            stated = (section.mark, section.funding, section.margin)
+            if any((part is None) == (section.kind == "perpetual") for part in stated):
+                raise ValueError(
+                    f"instruments.{section.symbol}: a perpetual needs mark, funding and margin, "
+                    "spot has none of them"
+                )
+        return self
+
+    def venue_of(self, section: InstrumentSection) -> VenueSection:
+        """The venue at which an instrument trades."""
+        name = section.venue or self.venues[0].name
+        return next(venue for venue in self.venues if venue.name == name)
+
+    def latency_of(self, section: InstrumentSection) -> int:
+        """Bars before an order in an instrument can fill, beyond the next open."""
+        return (section.latency or self.venue_of(section).latency).bars
 
 
 def load_runfile(path: Path) -> RunFile:
@@ -248,6 +360,17 @@ def load_runfile(path: Path) -> RunFile:
 def workspace_of(path: Path) -> Path:
     """The folder to which the run file's paths are relative."""
     return path.resolve().parent.parent
+
+
+def jsonable(value: Any) -> Any:
+    """Plain JSON values: exact numbers and dates as text, mappings with text keys."""
+    if isinstance(value, dict):
+        return {str(k): jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(v) for v in value]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)
 
 
 def _explain(path: Path, error: ValidationError) -> str:

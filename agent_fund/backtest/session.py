@@ -14,7 +14,6 @@ from agent_fund.audit.recorder import Recorder
 from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.provenance import REPLAY_SECRET
-from agent_fund.domain.book import Book
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
@@ -67,7 +66,8 @@ def open_session(
     for row in parts.before.rows():
         history.append(*row)
     ledger = Ledger(parts.currency, {i.symbol: i for i in parts.instruments})
-    ledger.deposit(parts.currency, parts.cash, parts.runfile.venue.name, "capital")
+    for venue, cash in parts.capital().items():
+        ledger.deposit(parts.currency, cash, venue, f"capital {venue}")
     provenance = Provenance(
         {name: genesis[name] for name in ("fund", "mandate", "code", "lock", "strategy", "data")},
         REPLAY_SECRET,
@@ -93,7 +93,7 @@ def open_session(
         guard=guard,
         machine=Machine(limit, parts.cash),
         ledger=ledger,
-        desk=Desk(ledger, parts.venue()),
+        desk=Desk(ledger, parts.venues()),
         terms=parts.terms,
         journal=journal,
         monitor=monitor if guarded else None,
@@ -109,14 +109,13 @@ def require_admits_something(parts: Parts, guard: Guard) -> None:
     Raises:
         RunFileError: with the guard's own words for each instrument.
     """
-    instruments = {i.symbol: i for i in parts.instruments}
-    prices = {s: parts.test.opens[s][0] for s in instruments}
-    book = Book(parts.currency, parts.cash, instruments)
-    capacity = {s: parts.test.volumes[s][0] for s in instruments}
+    book, test = parts.book(), parts.test
+    prices = {s: test.mark_opens.get(s, opens)[0] for s, opens in test.opens.items()}
+    capacity = {s: volumes[0] for s, volumes in test.volumes.items()}
     situation = Situation(book, prices, parts.cash, parts.cash, 0, capacity)
     reasons = []
     for instrument in parts.instruments:
-        price = prices[instrument.symbol] // instrument.tick * instrument.tick
+        price = test.opens[instrument.symbol][0] // instrument.tick * instrument.tick
         leg = Leg(instrument, Side.BUY, instrument.lot, max(price, instrument.tick))
         verdict = guard.judge(Proposal((leg,)), situation)
         if verdict.certified is not None:

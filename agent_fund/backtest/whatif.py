@@ -56,7 +56,7 @@ def ask(
         trades: each ``"SIDE QUANTITY SYMBOL @ LIMIT"``, or several with ``;`` between them.
         at: judge at the last close on or before this day, UTC; the first bar of the test window
             if None.
-        held: each ``"SYMBOL=QUANTITY"``.
+        held: each ``"SYMBOL=QUANTITY"``; a perpetual held short has a minus.
         ordered: leg k+1 is sent only after leg k is wholly filled.
 
     Raises:
@@ -64,13 +64,15 @@ def ask(
     """
     bar = bar_at(parts, at)
     instruments = {i.symbol: i for i in parts.instruments}
-    prices = {symbol: closes[bar] for symbol, closes in parts.test.closes.items()}
+    test = parts.test
+    prices = {symbol: closes[bar] for symbol, closes in test.closes.items()}
     texts = [text.strip() for trade in trades for text in trade.split(";") if text.strip()]
     if not texts:
         raise DomainError("trade", "; ".join(trades), f"write one such as {_EXAMPLE}")
     legs = tuple(parse_trade(text, instruments, prices) for text in texts)
     proposal = Proposal(legs, ordered)
-    situation = _situation(parts, instruments, bar, prices, held)
+    marks = prices | {symbol: closes[bar] for symbol, closes in test.mark_closes.items()}
+    situation = _situation(parts, instruments, bar, marks, held)
     verdict = Guard(parts.mandate).judge(proposal, situation)
     return Answer(parts.test.close_times[bar], situation, proposal, verdict)
 
@@ -123,8 +125,9 @@ def _situation(
     prices: Mapping[str, int],
     held: Sequence[str],
 ) -> Situation:
+    start = parts.book()
     positions: dict[str, int] = {}
-    cash = parts.cash
+    places = dict(start.places)
     for text in held:
         symbol, equals, quantity = (part.strip() for part in text.partition("="))
         if not equals:
@@ -132,13 +135,16 @@ def _situation(
         instrument = _instrument(symbol, instruments)
         if symbol in positions:
             raise DomainError("position", text, f"state {symbol} once")
-        positions[symbol] = instrument.quantity(quantity)
-        cash -= instrument.notional(positions[symbol], prices[symbol])
-    if cash < 0:
-        short = parts.currency.amount(-cash)
-        fix = f"it costs {short} {parts.currency.symbol} more than the fund's cash: hold less"
-        raise DomainError("position", ", ".join(held), fix)
-    book = Book(parts.currency, cash, instruments, positions)
+        short = quantity.startswith("-") and instrument.margin is not None
+        size = instrument.quantity(quantity[1:] if short else quantity)
+        positions[symbol] = -size if short else size
+        places[instrument.account] -= instrument.notional(positions[symbol], prices[symbol])
+        if instrument.margin is None and places[instrument.account] < 0:
+            missing = parts.currency.amount(-places[instrument.account])
+            fix = f"it costs {missing} {parts.currency.symbol} more than the fund's cash: hold less"
+            raise DomainError("position", ", ".join(held), fix)
+    cash = sum(places.values())
+    book = Book(parts.currency, cash, instruments, positions, places=places)
     nav = book.nav(prices)
     volumes = {
         s: (parts.before.volumes[s] + parts.test.volumes[s][: bar + 1])[-CAPACITY_BARS:]

@@ -105,8 +105,10 @@ def _verdict(summary: Mapping[str, Any]) -> Text:
             f"the worst drawdown was {worst}, the mandate allows {limit}. {bars}",
         )
     breach = summary["breaches"][0]
-    broken = f"the drawdown limit of {limit} was broken at the {breach['when']} of bar "
-    broken += f"{breach['bar']} (worst at closes: {worst}). "
+    at = f"at the {breach['when']} of bar {breach['bar']}"
+    broken = f"the drawdown limit of {limit} was broken {at} (worst at closes: {worst}). "
+    if breach["limit"] == "margin_safety":
+        broken = f"a venue liquidated positions {at}, which the mandate rules out. "
     if summary["guarantee"] == "assumption failed":
         text = Text.assemble(("An assumption failed: ", "bold yellow"), broken, bars)
         for failure in _failures(summary, breach):
@@ -140,6 +142,14 @@ def _performance(summary: Mapping[str, Any]) -> Any:
         cells = [shown(fund.get(key))] + ([shown(twin.get(key))] if twin else [])
         table.add_row(name, *cells)
     table.add_row("  mandate's limit", f"-{summary['mandate']['limits']['max_drawdown']}")
+    if "perpetuals" in summary:
+        table.add_row("Fees paid", money(fund["fees"]))
+        paid = [money(column["funding"]) for column in (fund, twin) if column]
+        table.add_row("Funding, net", *paid)
+        liquidated = [summary["perpetuals"]["liquidations"]] + (
+            [twin["liquidations"]] if twin else []
+        )
+        table.add_row("Positions liquidated", *(f"{number:,}" for number in liquidated))
     return table
 
 
@@ -165,8 +175,20 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "unguarded" in summary:
         cost = f"{money(summary['unguarded']['guard_cost'])} {summary['fund']['currency']}"
         facts.append(("Guard's cost", f"{cost}, the final NAV unguarded less the fund's"))
+    if "perpetuals" in summary:
+        facts += _perpetuals(summary)
     stale = {s: float(v) for s, v in summary["stale_opens"].items() if float(v) > _STALE}
     if stale:
         text = ", ".join(f"{symbol} {percent(share)}" for symbol, share in stale.items())
         facts.append(("Stale opens", f"bars whose open is only the close before: {text}"))
     return facts
+
+
+def _perpetuals(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    told, currency = summary["perpetuals"], summary["fund"]["currency"]
+    received, paid = money(told["funding_received"]), money(told["funding_paid"])
+    use = ", ".join(f"{percent(share)} at {place}" for place, share in told["margin_use"].items())
+    return [
+        ("Funding", f"{received} received, {paid} paid, in {currency}"),
+        ("Margin use", f"{use} at most; at 100% the venue liquidates"),
+    ]

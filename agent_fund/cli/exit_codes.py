@@ -17,6 +17,9 @@ class ExitCode(enum.IntEnum):
     REPLAY_MISMATCH = 6
     FOLDER_NOT_WRITABLE = 7
     NOT_ADMITTED = 8
+    EXCHANGE_FAILED = 9
+    DATA_FINDINGS = 10
+    LOOKAHEAD = 11
     INTERNAL_ERROR = 70
     INTERRUPTED = 130
 
@@ -31,6 +34,9 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.REPLAY_MISMATCH: "the cassette does not match the run",
     ExitCode.FOLDER_NOT_WRITABLE: "the run folder, or another file, cannot be made or written",
     ExitCode.NOT_ADMITTED: "check: not admitted as proposed (repaired or refused)",
+    ExitCode.EXCHANGE_FAILED: "data fetch: the exchange failed; the same command goes on",
+    ExitCode.DATA_FINDINGS: "data check: there are findings; where, and by which rule, is shown",
+    ExitCode.LOOKAHEAD: "--lookahead-check: with another future, a decision was another",
     ExitCode.INTERNAL_ERROR: "an error that agent-fund did not expect, with its traceback",
     ExitCode.INTERRUPTED: "interrupted; the message says how to resume",
 }

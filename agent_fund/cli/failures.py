@@ -13,17 +13,20 @@ from agent_fund.agents.errors import CassetteError, ConfigurationError, RequestA
 from agent_fund.audit.errors import AuditError
 from agent_fund.backtest.errors import Interrupted, RunFileError, RunFolderError
 from agent_fund.cli.exit_codes import ExitCode
+from agent_fund.cli.interruption import StoppedError
 from agent_fund.domain.errors import DomainError
-from agent_fund.market.errors import MarketError
+from agent_fund.market.errors import ExchangeError, MarketError
 
 _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (Interrupted, ExitCode.INTERRUPTED),
     (KeyboardInterrupt, ExitCode.INTERRUPTED),
+    (StoppedError, ExitCode.INTERRUPTED),
     (RunFolderError, ExitCode.FOLDER_NOT_WRITABLE),
     (RunFileError, ExitCode.BAD_INPUT),
     (DomainError, ExitCode.BAD_INPUT),
     (ConfigurationError, ExitCode.BAD_INPUT),
     (MarketError, ExitCode.MARKET_DATA_REFUSED),
+    (ExchangeError, ExitCode.EXCHANGE_FAILED),
     (CassetteError, ExitCode.REPLAY_MISMATCH),
     (RequestAlteredError, ExitCode.REPLAY_MISMATCH),
     (AuditError, ExitCode.VERIFICATION_FAILED),

@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class StoppedError(Exception):
+    """Ctrl-C in a command that says itself what is whole and how to go on."""
+
+
 class Interruption:
     """Whether Ctrl-C was pressed, and whether it may take effect."""
 

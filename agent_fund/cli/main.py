@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from agent_fund import __version__
 from agent_fund.cli import exit_codes
+from agent_fund.cli.data import data_app
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.failures import Failure, failure_of
 from agent_fund.cli.terminal import console, printable, write_json
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 audit_app = typer.Typer(help="Check a run folder, or read its log.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
+app.add_typer(data_app, name="data")
 
 RunFileArgument = Annotated[Path, typer.Argument(metavar="RUNFILE", help="A run file (TOML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
@@ -65,11 +67,35 @@ def backtest_command(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Go on with a run that was cut off.")
     ] = None,
+    lookahead_check: Annotated[
+        bool,
+        typer.Option(
+            "--lookahead-check",
+            help="Make no run folder: run with the future perturbed, in memory and in the "
+            "catalog's files; exit 11 if a decision changes. Cannot see absolute paths, the "
+            "network, or what a model knows of the past.",
+        ),
+    ] = False,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="After how many bars, one at a time, it does so: 4, or N."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a strategy under its mandate, and beside it unguarded."""
+    if lookahead_check:
+        from agent_fund.cli.lookahead import lookahead_run
+
+        if out is not None or resume is not None:
+            name = "--out" if out is not None else "--resume"
+            raise typer.BadParameter("the look-ahead check makes no run folder", param_hint=name)
+        raise typer.Exit(lookahead_run(runfile, points, as_json=as_json))
     from agent_fund.cli.backtest import backtest_run
 
+    if points is not None:
+        raise typer.BadParameter("it belongs to --lookahead-check", param_hint="--points")
     if out is not None and resume is not None:
         raise typer.BadParameter("leave it out: --resume names the run folder", param_hint="--out")
     raise typer.Exit(backtest_run(runfile, out, resume, as_json=as_json))

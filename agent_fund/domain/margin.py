@@ -7,8 +7,10 @@ maintenance amount``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import ceil_div, require_int
@@ -62,13 +64,20 @@ class Margin:
 
     def maintenance(self, notional: int) -> int:
         """The requirement for an absolute ``notional`` in base units of the quote, rounded up."""
-        total = Fraction(0)
-        for rise, floor in self.steps:
+        unit, steps = self._in_units
+        total = 0
+        for rise, floor in steps:
             if notional > floor:
                 total += rise * (notional - floor)
-        return ceil_div(total.numerator, total.denominator)
+        return ceil_div(total, unit)
 
-    @property
+    @cached_property
+    def _in_units(self) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """The steps with their rises as integers of 1/unit."""
+        unit = math.lcm(*(rise.denominator for rise, _ in self.steps))
+        return unit, tuple((int(rise * unit), floor) for rise, floor in self.steps)
+
+    @cached_property
     def steps(self) -> tuple[tuple[Fraction, int], ...]:
         """The requirement as a sum of ``rise * max(0, notional - floor)``."""
         rates = [Fraction(0), *(tier.rate for tier in self.tiers)]

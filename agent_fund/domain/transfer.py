@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import require_int
 
+PROPOSED = ""
+"""Stands for the id of a transfer that is proposed and has none yet."""
+
 
 @dataclass(frozen=True)
 class Transfer:

@@ -1,7 +1,8 @@
 """Accounts: one asset in one bucket at one place; nothing else is a balance.
 
-Own assets are available, reserved or in transit at a named place. What the fund gave away or got
-stands at the one place ``outside``, so value never vanishes.
+Own assets at a named place are available or reserved at a spot place, margin at a margin place, and
+in transit towards either. What the fund gave away or got stands at the one place ``outside``, so
+value never vanishes.
 """
 
 from __future__ import annotations
@@ -18,22 +19,32 @@ OUTSIDE = "outside"
 
 
 class Bucket(enum.Enum):
-    """The part of a place's holding: three own ones, and three counterparties outside."""
+    """The part of a place's holding: four own ones, and five counterparties outside.
+
+    MARGIN is all that stands in a margin account, currency and contracts; it alone may be negative:
+    contracts sold short, and currency that longs took out. IN_TRANSIT is currency on its way to its
+    place, the target of the transfer.
+    """
 
     AVAILABLE = "available"
     RESERVED = "reserved"
+    MARGIN = "margin"
     IN_TRANSIT = "in_transit"
     CAPITAL = "capital"
     MARKET = "market"
     FEES = "fees"
+    FUNDING = "funding"
+    INSURANCE = "insurance"
 
 
-_COUNTERPARTIES = frozenset({Bucket.CAPITAL, Bucket.MARKET, Bucket.FEES})
+_COUNTERPARTIES = frozenset(
+    {Bucket.CAPITAL, Bucket.MARKET, Bucket.FEES, Bucket.FUNDING, Bucket.INSURANCE}
+)
 
 
 @dataclass(frozen=True)
 class Account:
-    """One asset in one bucket at one place; CAPITAL, MARKET and FEES stand outside, and only there.
+    """One asset in one bucket at one place; counterparties stand outside, and only there.
 
     Raises:
         LedgerError: if the bucket does not belong to the place.
@@ -49,13 +60,23 @@ class Account:
             raise LedgerError(
                 f"bucket at {self.place}",
                 self.bucket.value,
-                f"capital, market and fees stand at {OUTSIDE!r}, all others elsewhere",
+                f"counterparties stand at {OUTSIDE!r}, all other buckets elsewhere",
             )
 
     @property
     def own(self) -> bool:
         """Whether what stands here belongs to the fund."""
         return self.place != OUTSIDE
+
+    @property
+    def bounded(self) -> bool:
+        """Whether its balance stays at 0 or above."""
+        return self.own and self.bucket is not Bucket.MARGIN
+
+
+def free_bucket(instrument: Instrument) -> Bucket:
+    """Where what is not tied to an order stands at the instrument's place."""
+    return Bucket.AVAILABLE if instrument.margin is None else Bucket.MARGIN
 
 
 class TradeAccounts(NamedTuple):
@@ -70,13 +91,17 @@ class TradeAccounts(NamedTuple):
 
     @classmethod
     def of(cls, instrument: Instrument, side: Side) -> TradeAccounts:
-        """A buy gives the quote asset and receives the base asset; a sell the other way round."""
-        place, base, quote = instrument.venue.name, instrument.base, instrument.quote
+        """A buy gives the quote asset and receives the base asset; a sell the other way round.
+
+        A perpetual is exchanged out of and into margin; nothing is ever reserved for it.
+        """
+        place, base, quote = instrument.account, instrument.base, instrument.quote
         given, received = (quote, base) if side is Side.BUY else (base, quote)
+        free = free_bucket(instrument)
         return cls(
-            Account(place, given, Bucket.AVAILABLE),
+            Account(place, given, free),
             Account(place, given, Bucket.RESERVED),
-            Account(place, received, Bucket.AVAILABLE),
+            Account(place, received, free),
             Account(OUTSIDE, base, Bucket.MARKET),
             Account(OUTSIDE, quote, Bucket.MARKET),
             Account(OUTSIDE, quote, Bucket.FEES),

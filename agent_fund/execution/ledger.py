@@ -1,9 +1,10 @@
-"""Ledger: double entry; whatever the fund owns is available, reserved or in transit at a place.
+"""Ledger: double entry; whatever the fund owns stands in one bucket at one of its places.
 
-Every entry sums to zero for every asset, none takes an own balance below zero (spot, no
-borrowing), and an entry id counts once. What is reserved is at every moment what the open orders
+Every entry sums to zero for every asset, none takes an own balance below zero but in a margin
+account, and an entry id counts once. What is reserved is at every moment what the open spot orders
 need: what a fill below a buy's limit saves is available with that very fill, the unspent part of
-the maximum fee when the order ends.
+the maximum fee when the order ends. A margin account answers for its orders as a whole, at marks
+that are not known here: ``clearing`` judges its room.
 """
 
 from __future__ import annotations
@@ -14,10 +15,22 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Fill, Order, Side
+from agent_fund.domain.settlement import Funding, Liquidation
+from agent_fund.domain.transfer import Transit
 from agent_fund.execution.account import OUTSIDE, Account, Bucket, TradeAccounts
+from agent_fund.execution.balances import Balances
 from agent_fund.execution.entry import Entry, EntryRecord, Posting
-from agent_fund.execution.errors import InsufficientFunds, LedgerError
+from agent_fund.execution.errors import LedgerError
+from agent_fund.execution.places import Places
 from agent_fund.execution.reservation import Reservation
+from agent_fund.execution.settlement import (
+    arrival_entry,
+    departure_entry,
+    funding_entry,
+    liquidation_entry,
+    move,
+)
+from agent_fund.execution.statement import statement
 
 
 class Ledger:
@@ -29,44 +42,34 @@ class Ledger:
 
     Raises:
         DomainError: if an instrument is quoted in another asset.
-        LedgerError: if two instruments share base asset and venue, or trade the currency itself.
+        LedgerError: if no such fund can be kept; see Places.
     """
 
     def __init__(self, currency: Asset, instruments: Mapping[str, Instrument]) -> None:
         self._empty = Book(currency, 0, instruments)
-        self._symbols: dict[tuple[str, Asset], str] = {}
-        for symbol, instrument in self._empty.instruments.items():
-            key = (instrument.venue.name, instrument.base)
-            if key in self._symbols or instrument.base == currency:
-                raise LedgerError(
-                    f"instrument {symbol}",
-                    instrument.base.symbol,
-                    "one asset at one venue is one position; give it one instrument",
-                )
-            self._symbols[key] = symbol
+        self._places = Places(currency, self._empty.instruments)
         self._accounts = {
             (symbol, side): TradeAccounts.of(instrument, side)
             for symbol, instrument in self._empty.instruments.items()
             for side in Side
         }
-        self._balances: dict[Account, int] = {}
-        self._entries: list[Entry] = []
-        self._requests: dict[str, object] = {}
+        self._balances = Balances(self._places.require_shown)
         self._reservations: dict[str, Reservation] = {}
+        self._transits: dict[str, Transit] = {}
         self._book: Book | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """Every entry, in the order in which they were posted."""
-        return tuple(self._entries)
+        return tuple(self._balances.entries)
 
     def balances(self) -> dict[Account, int]:
         """Base units by account, those outside included; each asset's sum is zero."""
-        return {account: units for account, units in self._balances.items() if units}
+        return self._balances.all()
 
     def balance(self, place: str, asset: Asset, bucket: Bucket) -> int:
         """Base units in one account; 0 if nothing was ever posted to it."""
-        return self._balances.get(Account(place, asset, bucket), 0)
+        return self._balances.of(Account(place, asset, bucket))
 
     def reserved(self, order_id: str) -> int:
         """Base units that the order still holds back; 0 once it has ended."""
@@ -75,7 +78,7 @@ class Ledger:
 
     def has_reserved(self, order_id: str) -> bool:
         """Whether the order was ever reserved for; such an id is never sent again."""
-        return f"reserve {order_id}" in self._requests
+        return self._balances.knows(f"reserve {order_id}")
 
     def has_fill(self, fill: Fill) -> bool:
         """Whether the fill, keyed by venue and exec id, is in the books.
@@ -83,26 +86,40 @@ class Ledger:
         Raises:
             LedgerError: if another fill with this key is.
         """
-        return self._repeated(_fill_id(fill), fill)
+        return self._balances.repeated(_fill_id(fill), fill)
+
+    def margined(self, place: str) -> bool:
+        """Whether ``place`` is a margin account.
+
+        Raises:
+            LedgerError: if the fund has no such place.
+        """
+        return self._places.free(place) is Bucket.MARGIN
 
     def deposit(self, asset: Asset, amount: int, place: str, entry_id: str) -> bool:
-        """Capital comes in: ``amount`` base units. False if the entry is a repetition."""
+        """Capital comes in: ``amount`` base units. False if the entry is a repetition.
+
+        Raises:
+            LedgerError: if no book could show the asset at that place.
+        """
         require_int(amount, f"deposit of {asset.symbol}", minimum=1)
-        available = Account(place, asset, Bucket.AVAILABLE)
-        return self.post(Entry(entry_id, "deposit", _move(_outside(asset), available, amount)))
+        free = Account(place, asset, self._places.free(place))
+        return self.post(Entry(entry_id, "deposit", move(_outside(asset), free, amount)))
 
     def withdraw(self, asset: Asset, amount: int, place: str, entry_id: str) -> bool:
         """Capital goes out, of what is available. False if the entry is a repetition.
 
         Raises:
-            InsufficientFunds: if less is available.
+            InsufficientFunds: if less is available; at a margin account its room is not judged.
         """
         require_int(amount, f"withdrawal of {asset.symbol}", minimum=1)
-        available = Account(place, asset, Bucket.AVAILABLE)
-        return self.post(Entry(entry_id, "withdrawal", _move(available, _outside(asset), amount)))
+        free = Account(place, asset, self._places.free(place))
+        return self.post(Entry(entry_id, "withdrawal", move(free, _outside(asset), amount)))
 
     def reserve(self, requests: Sequence[tuple[Order, int]]) -> None:
         """Set aside what each order needs, for all of them or for none; one entry an order.
+
+        An order in a perpetual needs nothing here: its id is remembered, without an entry.
 
         Args:
             requests: orders without fills, each with the most it can cost in fees (base units of
@@ -116,24 +133,23 @@ class Ledger:
         entries: list[Entry] = []
         held: dict[str, Reservation] = {}
         for order, maximum_fee in requests:
-            if self._empty.instrument(order.instrument.symbol) != order.instrument:
-                raise LedgerError(
-                    "instrument", order.instrument, "trade an instrument as the fund states it"
-                )
-            reservation = Reservation.of(order, maximum_fee)
-            accounts = self._accounts[order.instrument.symbol, order.side]
-            moved = _move(accounts.available, accounts.reserved, reservation.units)
-            entry = Entry(f"reserve {order.order_id}", "reserve", moved)
+            self._require_known(order.instrument)
             if order.filled or order.order_id in held:
                 raise LedgerError("reservation", order.order_id, "reserve once, before any fill")
-            if not self._repeated(entry.entry_id, entry):
-                entries.append(entry)
-                held[order.order_id] = reservation
-        self._append(entries, entries)
+            if self._balances.repeated(_reserve_id(order), (order, maximum_fee)):
+                continue
+            reservation = held[order.order_id] = Reservation.of(order, maximum_fee)
+            if reservation.units:
+                accounts = self._accounts[order.instrument.symbol, order.side]
+                moved = move(accounts.available, accounts.reserved, reservation.units)
+                entries.append(Entry(_reserve_id(order), "reserve", moved))
+        self._append(*entries)
+        for order, maximum_fee in requests:
+            self._balances.remember(_reserve_id(order), (order, maximum_fee))
         self._reservations.update(held)
 
     def release(self, order: Order) -> bool:
-        """Make available again what an ended order did not use. False if nothing was held.
+        """Make available again what an ended order did not use. False if it held nothing.
 
         Raises:
             LedgerError: if the order is still open or was never reserved for.
@@ -143,15 +159,20 @@ class Ledger:
         reservation = self._reservations.get(order.order_id)
         if reservation is None:
             return False
+        if not reservation.units:
+            del self._reservations[order.order_id]
+            return False
         accounts = self._accounts[order.instrument.symbol, order.side]
-        moved = _move(accounts.reserved, accounts.available, reservation.units)
+        moved = move(accounts.reserved, accounts.available, reservation.units)
         entry = Entry(f"release {order.order_id}", "release", moved)
-        self._append([entry], [entry])
+        self._post(entry, entry)
         del self._reservations[order.order_id]
         return True
 
     def fill(self, fill: Fill, order: Order) -> bool:
         """Exchange what was reserved for what was bought or sold; the fee goes to fees.
+
+        A perpetual is exchanged in its margin account, out of nothing reserved.
 
         Args:
             fill: the execution report.
@@ -184,11 +205,68 @@ class Ledger:
             (accounts.fees, fill.fee),
         )
         postings = tuple(Posting(account, units) for account, units in movements if units)
-        self._append([Entry(_fill_id(fill), "fill", postings)], [fill])
+        self._post(Entry(_fill_id(fill), "fill", postings), fill)
         if after.status.open:
             self._reservations[order.order_id] = left
         else:
             del self._reservations[order.order_id]
+        return True
+
+    def fund(self, event: Funding) -> bool:
+        """Pay or receive ``event.amount``. False if it is in the books already.
+
+        Raises:
+            LedgerError: for an amount of 0, a spot instrument, or another event of that instrument
+                and bar.
+        """
+        self._require_known(event.instrument, margined=True)
+        return self.post(funding_entry(event))
+
+    def liquidate(self, event: Liquidation) -> bool:
+        """Close the position at its mark. False if it is in the books already.
+
+        Raises:
+            LedgerError: if another quantity is held, or another event of that instrument, bar and
+                moment is in the books.
+        """
+        instrument = self._require_known(event.instrument, margined=True)
+        entry = liquidation_entry(event)
+        if self._balances.repeated(entry.entry_id, entry):
+            return False
+        held = self.balance(instrument.account, instrument.base, Bucket.MARGIN)
+        if event.quantity != held or not held:
+            raise LedgerError(entry.entry_id, event.quantity, f"close the {held} that are held")
+        return self.post(entry)
+
+    def start_transfer(self, transit: Transit) -> bool:
+        """Currency leaves its source and is under way. False if it is in the books already.
+
+        Raises:
+            InsufficientFunds: if less is available; at a margin account its room is not judged.
+            LedgerError: for a place that the fund does not have, or an id of another transfer.
+        """
+        free = self._places.free(transit.transfer.source)
+        entry = departure_entry(transit, self._empty.currency, free)
+        if self._balances.repeated(entry.entry_id, transit):
+            return False
+        self._post(entry, transit)
+        self._transits[transit.transfer_id] = transit
+        return True
+
+    def arrive(self, transit: Transit) -> bool:
+        """Currency under way reaches its target. False if it is in the books already.
+
+        Raises:
+            LedgerError: if no such transfer is under way.
+        """
+        free = self._places.free(transit.transfer.target)
+        entry = arrival_entry(transit, self._empty.currency, free)
+        if self._balances.repeated(entry.entry_id, transit):
+            return False
+        if self._transits.get(transit.transfer_id) != transit:
+            raise LedgerError(entry.entry_id, transit, "start this transfer first")
+        self._post(entry, transit)
+        del self._transits[transit.transfer_id]
         return True
 
     def post(self, entry: Entry) -> bool:
@@ -197,93 +275,68 @@ class Ledger:
         Raises:
             InsufficientFunds: if an own balance would fall below zero.
             LedgerError: if the id stands for other content, a posting is to a reserved account
-                (only orders reserve), or no book could show the asset at that place.
+                (only orders reserve) or in transit (only transfers are), or no book could show the
+                asset at that place.
         """
-        if any(posting.account.bucket is Bucket.RESERVED for posting in entry.postings):
-            raise LedgerError(f"entry {entry.entry_id}", "reserved", "reserve for an order instead")
-        if self._repeated(entry.entry_id, entry):
+        for posting in entry.postings:
+            bucket = posting.account.bucket
+            if bucket in (Bucket.RESERVED, Bucket.IN_TRANSIT):
+                raise LedgerError(
+                    f"entry {entry.entry_id}",
+                    bucket.value,
+                    "reserve for an order or start a transfer instead",
+                )
+        if self._balances.repeated(entry.entry_id, entry):
             return False
-        self._append([entry], [entry])
+        self._post(entry, entry)
         return True
 
     def book(self, open_orders: tuple[Order, ...] = ()) -> Book:
-        """Cash and positions, available and reserved together, over all places.
+        """Positions and cash, the latter by place, with what is under way between places.
 
+        Every place of the fund is listed, in the order of the instruments, also if it is empty.
         The same Book is returned until an entry is posted or other orders are given.
         """
         book = self._book
         if book is not None and book.open_orders is open_orders:
             return book
-        cash, positions = 0, dict[str, int]()
-        for account, units in self._balances.items():
-            if units and account.bucket in (Bucket.AVAILABLE, Bucket.RESERVED):
-                if account.asset == self._empty.currency:
-                    cash += units
-                else:
-                    symbol = self._symbols[account.place, account.asset]
-                    positions[symbol] = positions.get(symbol, 0) + units
-        empty = self._empty
-        self._book = Book(empty.currency, cash, empty.instruments, positions, open_orders)
+        self._book = statement(
+            self._empty,
+            self._places,
+            self._balances.all(),
+            open_orders,
+            self._transits.values(),
+        )
         return self._book
 
     def export(self, start: int = 0) -> list[EntryRecord]:
         """The entries from number ``start`` on as plain data, the same on every run."""
-        return [entry.record() for entry in self._entries[start:]]
+        return [entry.record() for entry in self._balances.entries[start:]]
 
-    def _repeated(self, entry_id: str, request: object) -> bool:
-        known = self._requests.get(entry_id)
-        if known is not None and known != request:
-            raise LedgerError("entry id", entry_id, "it stands for another entry; give a new one")
-        return known is not None
+    def _post(self, entry: Entry, request: object) -> None:
+        """Post a new entry, remembering the request that made it."""
+        self._append(entry)
+        self._balances.remember(entry.entry_id, request)
 
-    def _append(self, entries: Sequence[Entry], requests: Sequence[object]) -> None:
-        """Post new entries, all or none, remembering for each the request that made it."""
-        changed: dict[Account, int] = {}
-        for entry in entries:
-            for posting in entry.postings:
-                account = posting.account
-                before = changed.get(account)
-                if before is None:
-                    before = self._balances.get(account)
-                    if before is None:
-                        self._require_shown(account)
-                        before = 0
-                changed[account] = before + posting.units
-            for posting in entry.postings:
-                account = posting.account
-                if changed[account] < 0 and account.own:
-                    raise InsufficientFunds(
-                        f"{account.bucket.value} {account.asset.symbol} at {account.place} "
-                        f"after entry {entry.entry_id}",
-                        changed[account],
-                        "an own balance stays at 0 or above; move less",
-                    )
-        self._balances.update(changed)
-        for entry, request in zip(entries, requests, strict=True):
-            self._entries.append(entry)
-            self._requests[entry.entry_id] = request
+    def _append(self, *entries: Entry) -> None:
+        self._balances.append(entries)
         self._book = None
 
-    def _require_shown(self, account: Account) -> None:
-        """Refuse a balance that no Book of this fund would show."""
-        if account.bucket not in (Bucket.AVAILABLE, Bucket.RESERVED):
-            return
-        known = (account.place, account.asset) in self._symbols
-        if not known and account.asset != self._empty.currency:
-            raise LedgerError(
-                f"{account.asset.symbol} at {account.place}",
-                account.bucket.value,
-                "hold an asset only where one of the fund's instruments trades it",
-            )
+    def _require_known(self, instrument: Instrument, *, margined: bool = False) -> Instrument:
+        if self._empty.instrument(instrument.symbol) != instrument:
+            raise LedgerError("instrument", instrument, "trade an instrument as the fund states it")
+        if margined and instrument.margin is None:
+            raise LedgerError("instrument", instrument.symbol, "only a perpetual has a margin")
+        return instrument
 
 
 def _outside(asset: Asset) -> Account:
     return Account(OUTSIDE, asset, Bucket.CAPITAL)
 
 
-def _move(source: Account, target: Account, units: int) -> tuple[Posting, ...]:
-    return Posting(source, -units), Posting(target, units)
-
-
 def _fill_id(fill: Fill) -> str:
     return f"fill {fill.instrument.venue.name} {fill.exec_id}"
+
+
+def _reserve_id(order: Order) -> str:
+    return f"reserve {order.order_id}"

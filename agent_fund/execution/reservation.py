@@ -1,7 +1,8 @@
 """Reservation: what an open order holds back, at every moment exactly what its rest needs.
 
 A buy needs its remaining quantity at its limit price plus the unspent part of its maximum fee; a
-sell needs its remaining quantity and pays its fee out of what it brings.
+sell needs its remaining quantity and pays its fee out of what it brings. An order in a perpetual
+holds nothing back: its margin account answers for it as a whole.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from agent_fund.execution.errors import LedgerError
 
 @dataclass(frozen=True)
 class Reservation:
-    """``units`` of what the order gives away, quote for a buy; ``fee`` of them are for fees."""
+    """What is held back for an order that may still fill.
+
+    Attributes:
+        units: base units of what the order gives away, the quote for a buy.
+        fee: the most that fees may still take, of a buy; for spot they are among ``units``.
+        remaining: base units of the instrument that may still fill.
+    """
 
     units: int
     fee: int
+    remaining: int
 
     @classmethod
     def of(cls, order: Order, maximum_fee: int) -> Reservation:
@@ -29,15 +37,18 @@ class Reservation:
             maximum_fee: base units of the quote; a sell reserves none of it.
         """
         require_int(maximum_fee, f"maximum fee of {order.order_id}", minimum=0)
+        remaining = order.remaining
+        fee = maximum_fee if order.side is Side.BUY and order.status.open else 0
+        if order.instrument.margin is not None:
+            return cls(0, fee, remaining)
         if order.side is Side.SELL:
-            return cls(order.remaining, 0)
-        if not order.status.open:
-            return cls(0, 0)
-        notional = order.instrument.notional(order.remaining, order.limit)
-        return cls(notional + maximum_fee, maximum_fee)
+            return cls(remaining, 0, remaining)
+        return cls(order.instrument.notional(remaining, order.limit) + fee, fee, remaining)
 
     def after(self, fill: Fill, order: Order) -> tuple[Reservation, int]:
         """What is left once ``order`` (as it is after the fill) got ``fill``, and what is freed.
+
+        For a perpetual, of which nothing is held, what the fill takes is freed negatively.
 
         Raises:
             LedgerError: if the fee exceeds what was reserved for fees, or the order is not the
@@ -52,8 +63,11 @@ class Reservation:
         notional = fill.instrument.notional(fill.quantity, fill.price)
         spent = notional + fill.fee if buy else fill.quantity
         freed = self.units - spent - left.units
-        if freed < 0 or (freed and not buy):
+        other = self.remaining - fill.quantity != left.remaining
+        if other or (freed < 0 and order.instrument.margin is None):
             raise LedgerError(
-                f"reservation of {order.order_id}", self.units, "give the order as last reported"
+                f"reservation of {order.order_id}",
+                self.remaining,
+                "give the order as last reported",
             )
         return left, freed

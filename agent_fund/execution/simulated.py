@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 from agent_fund.domain.instrument import require_name
 from agent_fund.domain.money import ceil_div, require_int
@@ -38,7 +39,11 @@ class _Resting:
 
 
 class SimulatedVenue:
-    """The Venue of backtests; deterministic: the same calls give the same reports."""
+    """The Venue of backtests; deterministic: the same calls give the same reports.
+
+    Args:
+        latency: of every instrument that ``latencies``, by symbol, does not name.
+    """
 
     def __init__(
         self,
@@ -48,6 +53,7 @@ class SimulatedVenue:
         impact: SquareRootImpact,
         participation: Participation,
         latency: Latency,
+        latencies: Mapping[str, Latency] = MappingProxyType({}),
     ) -> None:
         self._name = require_name(name, "venue name")
         self._fee = fee
@@ -55,6 +61,7 @@ class SimulatedVenue:
         self._impact = impact
         self._participation = participation
         self._latency = latency
+        self._latencies = dict(latencies)
         self._resting: dict[str, _Resting] = {}
         self._fills: list[Fill] = []
         self._last_bar = -1
@@ -90,7 +97,8 @@ class SimulatedVenue:
         if order.order_id in self._resting:
             raise ExecutionError("order", order.order_id, "it rests here already")
         accepted = order.with_status(Status.NEW)
-        self._resting[order.order_id] = _Resting(accepted, bar + 1 + self._latency.bars)
+        latency = self._latencies.get(order.instrument.symbol, self._latency)
+        self._resting[order.order_id] = _Resting(accepted, bar + 1 + latency.bars)
         return accepted
 
     def cancel(self, order_id: str, bar: int) -> Order:

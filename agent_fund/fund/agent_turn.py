@@ -19,7 +19,7 @@ from agent_fund.market.snapshot import Snapshot
 
 
 class Asked(NamedTuple):
-    """A proposal with legs, and the records that it rests on, by index."""
+    """A proposal of something, and the records that it rests on, by index."""
 
     proposal: Proposal
     intent: int
@@ -63,7 +63,7 @@ class AgentTurn:
                 f"strategy {name}", f"decide gave {proposal!r}; return a Proposal, or HOLD"
             )
         intent = commitments.intent
-        if not proposal.legs and intent is None:
+        if proposal.holds and intent is None:
             return None
         for leg in proposal.legs:
             if book.instrument(leg.instrument.symbol) != leg.instrument:
@@ -71,4 +71,4 @@ class AgentTurn:
         if intent is None:
             intent = commitments.intend(snapshot.digest(), {})
         made = self._journal.proposal(bar, intent, proposal)
-        return Asked(proposal, intent, made) if proposal.legs else None
+        return None if proposal.holds else Asked(proposal, intent, made)

@@ -39,7 +39,7 @@ class FlowQueue:
         if machine.mode is not Mode.ACTIVE or before.book.open_orders:
             return False
         flow = self._waiting[0]
-        after = _after(before, flow)
+        after = _after(before, flow, self._place)
         certified = None if after is None else self._gate.look(after)
         if after is None or certified is None:
             if self._told is not flow:
@@ -56,14 +56,20 @@ class FlowQueue:
         return True
 
 
-def _after(before: Situation, flow: Flow) -> Situation | None:
+def after_flow(book: Book, amount: int, place: str) -> Book:
+    """The book once ``amount`` has come in (or gone out) at ``place``."""
+    places = {**book.places, place: book.places.get(place, 0) + amount}
+    return replace(book, cash=book.cash + amount, places=places)
+
+
+def _after(before: Situation, flow: Flow, place: str) -> Situation | None:
     """The situation that ``flow`` would make; None if cash or NAV would not be left."""
     book, nav = before.book, before.nav + flow.amount
-    if nav <= 0 or book.cash + flow.amount < 0:
+    if nav <= 0 or book.places.get(place, 0) + flow.amount < 0:
         return None
     return replace(
         before,
-        book=Book(book.currency, book.cash + flow.amount, book.instruments, book.positions),
+        book=after_flow(book, flow.amount, place),
         nav=nav,
         mark=scaled_mark(before.mark, before.nav, nav),
     )

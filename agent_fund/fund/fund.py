@@ -22,7 +22,7 @@ from agent_fund.fund.flow_queue import FlowQueue
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.holdings import Holdings
 from agent_fund.fund.journal import Journal
-from agent_fund.fund.monitor import Monitor
+from agent_fund.fund.monitor import Monitor, Prices
 from agent_fund.fund.order_flow import OrderFlow
 from agent_fund.fund.terms import Gate, Terms, Tick
 from agent_fund.guard.engine import Guard
@@ -39,7 +39,7 @@ CAPACITY_BARS = 20
 
 
 class Fund:
-    """One fund on one ledger, one venue, one strategy, behind one gate.
+    """One fund on one ledger, its venues, one strategy, behind one gate.
 
     Args:
         feed: bars as they come. ``history``: the bars known before the first of them.
@@ -80,11 +80,12 @@ class Fund:
         self._recorder = journal.recorder
         self.monitor = monitor
         self._orders = OrderFlow(desk, journal, terms, monitor)
-        place = instruments[0].venue.name
-        self._flows = FlowQueue(flows, ledger, place, gate, journal)
+        self._flows = FlowQueue(flows, ledger, terms.home, gate, journal)
         self._gaps = list(gaps)
         self._bar = -1
         self._closes: tuple[int, ...] = ()
+        self._margined = any(i.margin is not None for i in instruments)
+        self._funding = self._liquidated = 0
         self._held = desk.book()
         self._holdings = Holdings(instruments, self._held)
         # The certificate in force, whether it covers the book held, and its decision's prices.
@@ -99,34 +100,50 @@ class Fund:
         row = next(self._feed, None)
         if row is None:
             return None
-        open_time, close_time, opens, highs, lows, closes, volumes = row
+        open_time, close_time, opens, volumes = row[0], row[1], row[2], row[6]
+        mark_opens, closes, rates = row[7], row[8], row[9]
         bar = self._bar = self._bar + 1
         machine, orders, holdings = self.machine, self._orders, self._holdings
         while self._gaps and self._gaps[0].before <= close_time:
             self._journal.gap(self._gaps.pop(0))
         before = holdings.positions
-        if orders.working:
-            orders.open(bar, self._named(opens), self._named(volumes))
+        self._funding = self._liquidated = 0
+        paid: Sequence[int] = ()
+        if self._held.transit and orders.arrive(bar):
             self._hold()
+        if any(rates) and not holdings.flat:
+            paid = self._fund(bar, mark_opens, rates)
+        if orders.working:
+            orders.open(bar, self._named(opens), self._named(volumes), self._named(mark_opens))
+            self._hold()
+        traded = holdings.positions
         if holdings.flat:
             nav_open = nav = holdings.cash
             if machine.v != nav:
                 self._tick(bar, nav, nav)
         else:
-            nav_open, nav = holdings.nav(opens), holdings.nav(closes)
+            nav_open = self._settled(bar, "open", mark_opens)
+            nav = self._settled(bar, "close", closes)
             self._tick(bar, nav_open, nav)
         self._closes = closes
-        self._history.append(open_time, close_time, opens, highs, lows, closes, volumes)
-        self._recorder.mark(bar, open_time, close_time, opens, closes, nav_open, nav)
+        self._history.append(*row)
+        # Where nothing has a mark of its own, marks are the prices of trades.
+        apart = mark_opens if self._margined else ()
+        self._recorder.mark(bar, open_time, close_time, opens, closes, nav_open, nav, apart)
         if self.monitor is not None and self._anchor is not None:
-            after = holdings.positions
-            since = self._anchor_bar
-            self.monitor.moved(bar, since, self._anchor, opens, closes, before, after)
+            self.monitor.moved(
+                bar,
+                self._anchor_bar,
+                self._anchor,
+                Prices(opens, mark_opens, closes, paid),
+                before,
+                traded,
+            )
         if orders.working:
             orders.close(bar)
             self._held = orders.book
         if machine.breached:
-            self.kill("the drawdown limit is broken")
+            self.kill("a limit is broken")
         if self._guard is not None and machine.mode is not Mode.HALTED:
             self._look(bar, closes)
         if self._flows.due(close_time) and self._flows.attempt(self._situation(), machine):
@@ -144,6 +161,7 @@ class Fund:
             closes,
             machine.mode,
             machine.bounds,
+            *(self._accounts() if self._margined else ()),
         )
 
     def kill(self, why: str) -> None:
@@ -174,6 +192,43 @@ class Fund:
         self._held = self._orders.book
         self._holdings.take(self._held)
 
+    def _fund(self, bar: int, marks: Sequence[int], rates: Sequence[int]) -> tuple[int, ...]:
+        """Pay and receive the funding of this open, on the book as it was before its fills.
+
+        Returns:
+            The rates that were paid, in instrument order; 0 where nothing was held.
+        """
+        named = {s: rate for s, rate in zip(self._symbols, rates, strict=True) if rate}
+        events = self._orders.fund(bar, self._named(marks), named)
+        self._funding = sum(event.amount for event in events)
+        if events:
+            self._hold()
+        paid = {event.instrument.symbol: event.rate for event in events}
+        return tuple(paid.get(symbol, 0) for symbol in self._symbols)
+
+    def _settled(self, bar: int, when: str, marks: Sequence[int]) -> int:
+        """NAV at ``marks``, once venues have closed what is below its maintenance."""
+        if self._margined:
+            closed = self._orders.liquidate(bar, when, self._named(marks))
+            if closed:
+                self._liquidated += closed
+                self._hold()
+                if self.monitor is not None:
+                    self.machine.breached = True
+                    nav = self._holdings.nav(marks)
+                    self.monitor.liquidated(bar, when, nav, self.machine.h, self._anchor_bar)
+        return self._holdings.nav(marks)
+
+    def _accounts(self) -> tuple[tuple[int, ...], tuple[int, ...], int, int]:
+        """Equity and maintenance at each place, funding received, positions liquidated."""
+        book, prices = self._held, self._named(self._closes)
+        return (
+            tuple(book.equity(place, prices) for place in book.places),
+            tuple(book.maintenance(place, prices) for place in book.places),
+            self._funding,
+            self._liquidated,
+        )
+
     def _tick(self, bar: int, nav_open: int, nav: int) -> None:
         """The machine sees both marks of the bar; the first breach of a run is kept."""
         machine, monitor = self.machine, self.monitor
@@ -200,7 +255,7 @@ class Fund:
         machine = self.machine
         if machine.mode is Mode.ACTIVE:
             bounds = self._covered(bar, closes)
-            if bounds is not None and machine.try_decide(bounds):
+            if bounds is not None and self._watched() and machine.try_decide(bounds):
                 self._anchor, self._anchor_bar = closes, bar
             elif not self._recertify():
                 self._reduce()
@@ -216,6 +271,11 @@ class Fund:
             if machine.mode is Mode.REDUCING:
                 machine.exit()
             self._exit()
+
+    def _watched(self) -> bool:
+        """Whether the limits marked ``always`` hold at this close too."""
+        guard = self._guard
+        return guard is None or not guard.watchful or guard.holds(self._situation())
 
     def _covered(self, bar: int, closes: tuple[int, ...]) -> Bounds | None:
         """The bounds in force, if their certificate covers this very book at these prices."""
@@ -274,7 +334,8 @@ class Fund:
         guard = self._journal.way_out(purpose.value, situation, fraction, proposal, why)
         if proposal.legs:
             leaf = self._recorder.leaf_hash(guard)
-            self._orders.send(proposal, purpose, guard, self._bar, leaf)
+            marks = self._named(self._closes)
+            self._orders.send(proposal, purpose, guard, self._bar, leaf, marks)
             self._covering = False
 
     def _require_guard(self) -> Guard:
@@ -304,4 +365,7 @@ class Fund:
             return
         self._accept(verdict.certified, covering=False)
         leaf = self._recorder.leaf_hash(asked.intent)
-        self._orders.send(verdict.proposal, Purpose.AGENT, guard, bar, leaf)
+        marks = self._named(self._closes)
+        self._orders.send(verdict.proposal, Purpose.AGENT, guard, bar, leaf, marks)
+        if verdict.proposal.transfers:
+            self._hold()

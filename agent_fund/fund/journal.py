@@ -13,10 +13,12 @@ from agent_fund.audit.canonical import JSON
 from agent_fund.audit.recorder import Recorder
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Fill, Order, Proposal
+from agent_fund.domain.settlement import Funding, Liquidation
+from agent_fund.domain.transfer import Transit
 from agent_fund.fund.flows import Flow
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.machine import Mode
-from agent_fund.guard.proof import band_json, book_json, legs_json, subject
+from agent_fund.guard.proof import band_json, book_json, legs_json, subject, transfers_json
 from agent_fund.guard.verdict import Certified, Situation, Verdict
 from agent_fund.market.gaps import Gap
 
@@ -50,6 +52,7 @@ class Journal:
                 "intent": intent,
                 "legs": [dict(leg) for leg in legs_json(proposal)],
                 "ordered": proposal.ordered,
+                "transfers": [dict(transfer) for transfer in transfers_json(proposal)],
                 "reason": proposal.reason[:MAX_REASON],
             }
         )
@@ -154,6 +157,54 @@ class Journal:
             }
         )
 
+    def transfer(self, transit: Transit, guard: int) -> int:
+        """Money that leaves one place for another."""
+        transfer = transit.transfer
+        return self.recorder.append(
+            {
+                "kind": "transfer",
+                "guard": guard,
+                "id": transit.transfer_id,
+                "source": transfer.source,
+                "target": transfer.target,
+                "amount": str(transfer.amount),
+                "due": transit.due,
+            }
+        )
+
+    def arrival(self, transit: Transit, bar: int) -> int:
+        """Money that has come to its place."""
+        return self.recorder.append({"kind": "arrival", "bar": bar, "id": transit.transfer_id})
+
+    def funding(self, event: Funding) -> int:
+        """Funding paid or received at a bar's open."""
+        return self.recorder.append(
+            {
+                "kind": "funding",
+                "bar": event.bar,
+                "instrument": event.instrument.symbol,
+                "quantity": str(event.quantity),
+                "mark": str(event.mark),
+                "rate": str(event.rate),
+                "amount": str(event.amount),
+            }
+        )
+
+    def liquidation(self, event: Liquidation) -> int:
+        """A position that its venue closed."""
+        return self.recorder.append(
+            {
+                "kind": "liquidation",
+                "bar": event.bar,
+                "when": event.when,
+                "instrument": event.instrument.symbol,
+                "quantity": str(event.quantity),
+                "mark": str(event.mark),
+                "fee": str(event.fee),
+                "cover": str(event.cover),
+            }
+        )
+
     def status(self, order: Order, bar: int) -> int:
         """An order that ended, or that the venue doubts."""
         return self.recorder.append(
@@ -191,18 +242,23 @@ class Journal:
         self, certified: Certified | None, proposal: Proposal, situation: Situation
     ) -> dict[str, JSON]:
         legs: list[JSON] = [dict(leg) for leg in legs_json(proposal)]
-        if certified is None:
-            return {"legs": legs, "ordered": proposal.ordered}
-        bounds = certified.bounds
-        book: Book = situation.book
-        return {
+        transfers: list[JSON] = [dict(transfer) for transfer in transfers_json(proposal)]
+        trade: dict[str, JSON] = {
             "legs": legs,
             "ordered": proposal.ordered,
+            "transfers": transfers,
+        }
+        if certified is None:
+            return trade
+        bounds = certified.bounds
+        book: Book = situation.book
+        return trade | {
             "band": {s: list(pair) for s, pair in band_json(certified.band).items()},
             "bounds": {
                 "loss": str(bounds.loss),
                 "gain": str(bounds.gain),
                 "costs": str(bounds.costs),
+                "shortfall": str(bounds.shortfall),
             },
             "latest": certified.latest,
             "proof": self.recorder.blob(certified.proof.encode()),

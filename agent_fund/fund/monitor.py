@@ -1,20 +1,25 @@
 """The monitor: which assumptions of the guarantee held, bar by bar, and which failed if not.
 
 The guarantee is conditional. A1: moves stay in the stress set over the horizon, relative to the
-prices of the decision in force. A2: the way out completes within the horizon. A3: fees and
-slippage stay inside the mandate's costs. A5: exits are proportional. A4 (every order is in the
+prices of the decision in force: marks at opens and closes, prices of trades at opens, where orders
+fill, each less the funding paid since. A2: the way out completes within the horizon. A3: fees and
+slippage stay inside the mandate's costs. A5: exits are proportional, or their legs
+part by less than the legging allowance. A4 (every order is in the
 book), A6 (marks are right) and A7 (venues stay solvent) cannot be seen from bars; reports say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import NamedTuple
 
 from agent_fund.domain.order import Fill, Order, Purpose, Side
+from agent_fund.domain.settlement import RATE_SCALE
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.stress import percent
 
 
 @dataclass(frozen=True)
@@ -33,9 +38,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Breach:
-    """The drawdown limit was broken at a mark.
+    """A limit was broken at a mark.
 
     Attributes:
+        limit: ``"max_drawdown"``, or ``"margin_safety"``: a venue liquidated.
         when: ``"open"`` or ``"close"`` of the bar.
         failures: the assumptions that failed since the last decision; empty is our defect.
     """
@@ -45,6 +51,20 @@ class Breach:
     nav: int
     mark: int
     failures: tuple[Failure, ...]
+    limit: str = "max_drawdown"
+
+
+class Prices(NamedTuple):
+    """One bar as the monitor sees it, each tuple in instrument order, in price units.
+
+    Attributes:
+        opens: prices of trades. ``rates``: paid at the open, in 10**-RATE_SCALE; empty for none.
+    """
+
+    opens: Sequence[int]
+    mark_opens: Sequence[int]
+    mark_closes: Sequence[int]
+    rates: Sequence[int] = ()
 
 
 class Monitor:
@@ -56,18 +76,25 @@ class Monitor:
         boxes = [mandate.stress.box[mandate.stress.driver(s)] for s in symbols]
         self._boxes = [(SCALE + low, SCALE + high) for low, high in boxes]
         self._horizon = mandate.stress.horizon
-        self._factors = bool(mandate.stress.factors)
+        stress = mandate.stress
+        self._plain = not (stress.factors or stress.ties or stress.carry)
+        self._carries = [stress.carry.get(s, (0, 0)) for s in symbols]
         self.inside = 0
         self.failures: list[Failure] = []
-        self._broken: list[tuple[int, str, int, int, int]] = []
+        self._broken: list[tuple[Breach, int]] = []
+        # Funding that a unit held long has paid since the decision of bar _since, in price units
+        # times 10**RATE_SCALE.
+        self._paid = [0] * len(self._symbols)
+        self._since = -1
+        # Prices of trades when the first leg of a way out filled that is not even yet.
+        self._first: Mapping[str, int] | None = None
 
     def moved(
         self,
         bar: int,
         since: int,
         anchor: Sequence[int],
-        opens: Sequence[int],
-        closes: Sequence[int],
+        prices: Prices,
         before: Sequence[int],
         after: Sequence[int],
     ) -> None:
@@ -79,47 +106,70 @@ class Monitor:
         Args:
             before, after: positions before and after the open's fills, in instrument order.
         """
+        if self._since != since:
+            self._since, self._paid = since, [0] * len(self._symbols)
+        for column, rate in enumerate(prices.rates):
+            self._paid[column] += rate * prices.mark_opens[column]
         left = self._horizon - (bar - since)
         if left <= 0 and any(after):
             self.failures.append(Failure("A2", bar, "positions are held beyond the way out"))
         if left < 0:
             return
-        if not self._factors:
-            for start, first, last, (low, high) in zip(
-                anchor, opens, closes, self._boxes, strict=True
-            ):
-                least, most = start * low, start * high
-                if not least <= first * SCALE <= most or (
-                    left and not least <= last * SCALE <= most
-                ):
-                    break
-            else:
-                self.inside += 1
-                return
-        held = [s for s, b, a in zip(self._symbols, before, after, strict=True) if b or a]
-        text = self._outside(anchor, opens, None)
-        if text is None and left:
-            text = self._outside(anchor, closes, None)
+        points = [prices.opens, prices.mark_opens, *([prices.mark_closes] if left else [])]
+        if prices.opens is prices.mark_opens:
+            del points[0]
+        if self._plain and all(self._in_boxes(anchor, point) for point in points):
+            self.inside += 1
+            return
+        text = self._first_outside(anchor, points, None)
         if text is None:
             self.inside += 1
             return
-        exposed = self._outside(anchor, opens, held) or (
-            self._outside(anchor, closes, held) if left else None
-        )
+        held = [s for s, b, a in zip(self._symbols, before, after, strict=True) if b or a]
+        exposed = self._first_outside(anchor, points, held)
         self.failures.append(Failure("A1", bar, exposed or text, exposed is not None))
 
-    def _outside(
-        self, anchor: Sequence[int], prices: Sequence[int], only: Sequence[str] | None
-    ) -> str | None:
-        stress = self._mandate.stress
-        moves = stress.moves(
-            dict(zip(self._symbols, anchor, strict=True)),
-            dict(zip(self._symbols, prices, strict=True)),
-        )
-        return stress.outside(moves, only)
+    def _in_boxes(self, anchor: Sequence[int], point: Sequence[int]) -> bool:
+        for start, price, (low, high) in zip(anchor, point, self._boxes, strict=True):
+            if not start * low <= price * SCALE <= start * high:
+                return False
+        return True
 
-    def filled(self, fill: Fill, order: Order, market: int) -> None:
-        """A3: the fee, and for the guard's own orders the slippage from the open ``market``."""
+    def _first_outside(
+        self, anchor: Sequence[int], points: Sequence[Sequence[int]], only: Sequence[str] | None
+    ) -> str | None:
+        """What left the set first, in words: a funding, or a move at one of ``points``."""
+        unit = 10**RATE_SCALE
+        for symbol, start, paid, (most, least) in zip(
+            self._symbols, anchor, self._paid, self._carries, strict=True
+        ):
+            if only is not None and symbol not in only:
+                continue
+            if not -least * start * unit <= paid * SCALE <= most * start * unit:
+                share = Fraction(paid * SCALE, start * unit)
+                return (
+                    f"funding of {symbol} took {percent(share)}, "
+                    f"declared {percent(-least)} to {percent(most)}"
+                )
+        stress = self._mandate.stress
+        before = dict(zip(self._symbols, anchor, strict=True))
+        for point in points:
+            after = {
+                s: price if not paid else price - Fraction(paid, unit)
+                for s, price, paid in zip(self._symbols, point, self._paid, strict=True)
+            }
+            text = stress.outside(stress.moves(before, after), only)
+            if text is not None:
+                return text
+        return None
+
+    def filled(self, fill: Fill, order: Order, opens: Mapping[str, int]) -> None:
+        """A3: the fee, and for the guard's own orders the slippage from the open; and A5.
+
+        Args:
+            opens: prices of trades at the fill, by symbol.
+        """
+        market = opens[fill.instrument.symbol]
         costs = self._mandate.costs
         notional = fill.instrument.notional(fill.quantity, fill.price)
         if fill.fee > costs.entry(notional) + 1:
@@ -131,6 +181,19 @@ class Monitor:
             if slip - tick > market * costs.slippage:
                 text = f"{fill.instrument.symbol} slipped {slip} units from {market}"
                 self.failures.append(Failure("A3", fill.bar, text))
+            self._require_together(fill, opens)
+
+    def _require_together(self, fill: Fill, opens: Mapping[str, int]) -> None:
+        """A5: how far a leg moved since the first of them filled, against the legging allowance."""
+        if self._first is None:
+            self._first = dict(opens)
+            return
+        symbol, allowance = fill.instrument.symbol, self._mandate.costs.legging
+        move = opens[symbol] - self._first[symbol]
+        if abs(move) > self._first[symbol] * allowance:
+            moved = percent(Fraction(move * SCALE, self._first[symbol]))
+            text = f"{symbol} moved {moved} between the legs of a way out"
+            self.failures.append(Failure("A5", fill.bar, text))
 
     def way_out(self, bar: int, orders: Sequence[Order]) -> None:
         """A2 and A5, when the guard's own ``orders`` of one act have ended."""
@@ -141,25 +204,30 @@ class Monitor:
             text = f"{order.filled} of {order.quantity} of {order.instrument.symbol} got out"
             self.failures.append(Failure("A2", bar, text))
         shares = {Fraction(o.filled, o.quantity) for o in orders}
-        if len(shares) > 1:
+        if len(shares) == 1:
+            self._first = None
+        elif not self._mandate.costs.legging:
             text = f"legs closed by different shares: {', '.join(map(str, sorted(shares)))}"
             self.failures.append(Failure("A5", bar, text))
 
     def broken(self, bar: int, when: str, nav: int, mark: int, since: int) -> None:
-        """The limit broke; ``since`` is the bar of the decision in force."""
-        self._broken.append((bar, when, nav, mark, since))
+        """The drawdown limit broke; ``since`` is the bar of the decision in force."""
+        self._broken.append((Breach(bar, when, nav, mark, ()), since))
+
+    def liquidated(self, bar: int, when: str, nav: int, mark: int, since: int) -> None:
+        """A venue closed positions for want of margin; NAV after it."""
+        self._broken.append((Breach(bar, when, nav, mark, (), "margin_safety"), since))
 
     @property
     def breaches(self) -> tuple[Breach, ...]:
         """Every breach, with the assumptions that failed between its decision and its bar
         and concern what the fund held."""
         return tuple(
-            Breach(
-                bar,
-                when,
-                nav,
-                mark,
-                tuple(f for f in self.failures if since < f.bar <= bar and f.exposed),
+            replace(
+                breach,
+                failures=tuple(
+                    f for f in self.failures if since < f.bar <= breach.bar and f.exposed
+                ),
             )
-            for bar, when, nav, mark, since in self._broken
+            for breach, since in self._broken
         )

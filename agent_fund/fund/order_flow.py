@@ -10,6 +10,9 @@ from collections.abc import Mapping
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Fill, Order, Proposal, Purpose
+from agent_fund.domain.settlement import Funding
+from agent_fund.domain.transfer import Transit
+from agent_fund.execution.clearing import fundings, liquidations
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.order_id import client_order_id
 from agent_fund.fund.journal import Journal
@@ -42,17 +45,27 @@ class OrderFlow:
         """Whether an order is open."""
         return bool(self._desk.open_orders)
 
-    def send(self, proposal: Proposal, purpose: Purpose, guard: int, bar: int, leaf: bytes) -> None:
-        """Send one order for each leg of what the guard record ``guard`` admits.
+    def send(
+        self,
+        proposal: Proposal,
+        purpose: Purpose,
+        guard: int,
+        bar: int,
+        leaf: bytes,
+        marks: Mapping[str, int],
+    ) -> None:
+        """Start the transfers and send one order for each leg of what ``guard`` admits.
 
         Args:
             leaf: leaf hash of the intent, or of the guard record for its own orders; the order
                 ids are made from it.
+            marks: by symbol, at the close of ``bar``.
         """
-        terms = self._terms
-        # A slice of the way out has one bar; what it leaves is closed by the next slice, again in
-        # proportion.
-        life = terms.order_bars if purpose is Purpose.AGENT else 1
+        transits = []
+        for number, transfer in enumerate(proposal.transfers, len(proposal.legs)):
+            due = bar + self._terms.transfer_bars
+            transits.append(Transit(client_order_id(leaf, number, 0), transfer, due))
+            self._journal.transfer(transits[-1], guard)
         orders: list[Order] = []
         for number, leg in enumerate(proposal.legs):
             waits_for = orders[-1].order_id if proposal.ordered and orders else None
@@ -63,7 +76,7 @@ class OrderFlow:
                 leg.quantity,
                 leg.limit,
                 purpose,
-                bar + life + terms.latency,
+                self._terms.expires(leg.instrument.symbol, bar, purpose),
                 waits_for,
             )
             self._journal.order(order, guard, number)
@@ -71,22 +84,63 @@ class OrderFlow:
         self._journal.recorder.barrier()
         if purpose is not Purpose.AGENT:
             self._way_out = {order.order_id: order for order in orders}
-        self.working = True
-        for answer in self._desk.send(orders, bar):
+        for transit in transits:
+            self._desk.transfer(transit, marks)
+        self.working = self.working or bool(orders)
+        for answer in self._desk.send(orders, bar, marks):
             if not answer.status.open:
                 self._ended(answer, bar)
 
-    def open(self, bar: int, opens: Mapping[str, int], volumes: Mapping[str, int]) -> None:
-        """Take what the open of ``bar`` brought."""
+    def open(
+        self,
+        bar: int,
+        opens: Mapping[str, int],
+        volumes: Mapping[str, int],
+        marks: Mapping[str, int],
+    ) -> None:
+        """Take what the open of ``bar`` brought; prices by symbol, ``opens`` those of trades."""
         orders = {order.order_id: order for order in self._desk.open_orders}
-        for report in self._desk.on_open(bar, opens, volumes):
+        for report in self._desk.on_open(bar, opens, volumes, marks):
             if isinstance(report, Fill):
                 self._journal.fill(report)
                 if self._monitor is not None:
-                    symbol = report.instrument.symbol
-                    self._monitor.filled(report, orders[report.order_id], opens[symbol])
+                    self._monitor.filled(report, orders[report.order_id], opens)
             else:
                 self._ended(report, bar)
+
+    def arrive(self, bar: int) -> bool:
+        """Take the transfers that arrive at the open of ``bar``; whether any did."""
+        arrived = self._desk.arrive(bar)
+        for transit in arrived:
+            self._journal.arrival(transit, bar)
+        return bool(arrived)
+
+    def fund(
+        self, bar: int, marks: Mapping[str, int], rates: Mapping[str, int]
+    ) -> tuple[Funding, ...]:
+        """Pay and receive the funding of ``bar``'s open; the payments."""
+        events = fundings(self._desk.book(), marks, rates, bar)
+        for event in events:
+            self._journal.funding(event)
+        self._desk.fund(events)
+        return events
+
+    def liquidate(self, bar: int, when: str, marks: Mapping[str, int]) -> int:
+        """Let venues close what is below its maintenance; how many positions they closed.
+
+        What they leave of a way out is judged without the orders in their accounts.
+        """
+        events = liquidations(self._desk.book(), marks, bar, when)
+        for event in events:
+            self._journal.liquidation(event)
+        if events:
+            accounts = {event.instrument.account for event in events}
+            left = {k: o for k, o in self._way_out.items() if o.instrument.account not in accounts}
+            self._way_out = left
+            for order in self._desk.liquidated(events, bar):
+                self._ended(order, bar)
+            self._judge(bar)
+        return len(events)
 
     def close(self, bar: int) -> None:
         """Let the orders end whose last bar was ``bar``."""
@@ -101,13 +155,17 @@ class OrderFlow:
             self._ended(order, bar)
 
     def _ended(self, order: Order, bar: int) -> None:
-        """Record a status that is not told by a fill; judge a way out that is over."""
+        """Record a status that is not told by a fill."""
         if not order.status.open and order.filled < order.quantity:
             self._journal.status(order, bar)
         if order.order_id not in self._way_out:
             return
         self._way_out[order.order_id] = order
-        if all(not o.status.open for o in self._way_out.values()):
+        self._judge(bar)
+
+    def _judge(self, bar: int) -> None:
+        """The monitor judges a way out that is over."""
+        if self._way_out and all(not o.status.open for o in self._way_out.values()):
             if self._monitor is not None:
                 self._monitor.way_out(bar, list(self._way_out.values()))
             self._way_out = {}

@@ -10,39 +10,54 @@ from fractions import Fraction
 
 from agent_fund.agents.strategy import HOLD
 from agent_fund.domain.order import Proposal
+from agent_fund.guard.compile import cases
 from agent_fund.guard.costs import Costs
+from agent_fund.guard.finding import Finding
 from agent_fund.guard.limits import LIFE
 from agent_fund.guard.machine import Bounds
+from agent_fund.guard.obligations import after_transfers
 from agent_fund.guard.proof import Proof
 from agent_fund.guard.repair import STEPS, scale
-from agent_fund.guard.solvency import solvency
+from agent_fund.guard.solvency import initial_margin, solvency
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 
 _NOTHING = Bounds(0, 0, 0)
 
 
 class Unguarded:
-    """Admits whatever the account can pay for."""
+    """Admits whatever the accounts can pay for and their venues would margin."""
 
     def __init__(self, costs: Costs) -> None:
         self._costs = costs
 
     def judge(self, proposal: Proposal, situation: Situation) -> Verdict:
-        """The proposal, or the largest share of it that cash pays for."""
-        finding = solvency(situation.book, proposal, self._costs)
-        share, kept = STEPS, proposal
-        while share and not solvency(situation.book, kept, self._costs).holds:
-            share -= 1
-            kept = scale(proposal, Fraction(share, STEPS))
-        certified = _open(situation)
-        if share == STEPS:
-            outcome = Outcome.ADMITTED
-        elif kept.legs:
-            outcome = Outcome.REPAIRED
-        else:
-            return Verdict(Outcome.REFUSED, HOLD, Fraction(0), (finding,), (finding,), None)
-        broken = () if finding.holds else (finding,)
-        return Verdict(outcome, kept, Fraction(share, STEPS), (finding,), broken, certified)
+        """The proposal, or the largest share of it that cash and initial margin pay for."""
+        broken = self._broken(proposal, situation)
+        if not broken:
+            certified = _open(situation)
+            return Verdict(Outcome.ADMITTED, proposal, Fraction(1), (), (), certified)
+        low, high = 0, STEPS
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._broken(scale(proposal, Fraction(middle, STEPS)), situation):
+                high = middle
+            else:
+                low = middle
+        share = Fraction(low, STEPS)
+        kept = scale(proposal, share)
+        if kept.holds or self._broken(kept, situation):
+            return Verdict(Outcome.REFUSED, HOLD, Fraction(0), broken, broken, None)
+        return Verdict(Outcome.REPAIRED, kept, share, broken, broken, _open(situation))
+
+    def _broken(self, proposal: Proposal, situation: Situation) -> tuple[Finding, ...]:
+        book, prices = situation.book, situation.prices
+        after = after_transfers(book, proposal)
+        every = cases(book, proposal)
+        found = (
+            solvency(book, proposal, self._costs),
+            initial_margin(every, after, proposal, prices, self._costs),
+        )
+        return tuple(f for f in found if f is not None and not f.holds)
 
     def look(self, situation: Situation) -> Certified | None:
         """Nothing is asked of the held book."""

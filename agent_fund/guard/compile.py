@@ -7,14 +7,16 @@ market picks a prefix, and each prefix is one case. A case's forms bound, in eve
     loss: the fall of NAV below the NAV at the decision, trading costs aside
     gain: its rise above it; a fill better than the limit counts here
 
-for every decision price inside the band. Costs are bounded apart, once, by ``cost_bound``.
+for every decision price inside the band. Costs are bounded apart, once, by ``cost_bound``. What
+must be proved of a book altogether, of margin accounts and lost venues too, is in ``obligations``.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
@@ -71,9 +73,21 @@ class Case:
         low, high = self.span(symbol)
         return max(abs(low), abs(high))
 
+    def only(self, symbols: Collection[str]) -> Case:
+        """The part of the case that concerns ``symbols``."""
+        return Case(
+            {s: q for s, q in self.positions.items() if s in symbols},
+            tuple(leg for leg in self.full if leg.symbol in symbols),
+            tuple(leg for leg in self.options if leg.symbol in symbols),
+        )
+
 
 class TooManyCasesError(ValueError):
     """More ordered groups are open at once than the guard is willing to prove over."""
+
+
+Effect: TypeAlias = Callable[[Option, Stress, Band], tuple[int, int]]
+"""Slope and offset, in the leg's own driver, of what its whole fill does to a form."""
 
 
 def cases(book: Book, proposal: Proposal) -> tuple[Case, ...]:
@@ -127,66 +141,80 @@ def _chains(book: Book) -> list[list[Option]]:
 
 def loss_form(case: Case, stress: Stress, band: Band, book: Book) -> Form:
     """The case's loss, in base units of NAV times SCALE."""
-    linear, hinges, constant = _held(case, stress, band, book, -1)
-    for leg, whole in _legs(case):
-        low, high = band[leg.symbol]
-        size = abs(leg.quantity) * leg.instrument.multiplier
-        # Bought at the limit, worth price*(1+x) later; sold at the limit likewise.
-        if leg.quantity > 0:
-            slope, offset = -size * low, size * SCALE * (leg.limit - low)
-        else:
-            slope, offset = size * high, size * SCALE * (high - leg.limit)
-        driver = stress.driver(leg.symbol)
-        if whole:
-            linear[driver] += slope
-            constant += offset
-        else:
-            hinges.append(Hinge(1, driver, slope, offset))
-    return Form(constant, tuple(linear), tuple(hinges))
+    terms = Terms.held(case, stress, band, book, -1)
+    terms.legs(case, stress, band, worst_fill)
+    return terms.form()
 
 
 def gain_form(case: Case, stress: Stress, band: Band, book: Book) -> Form:
     """The case's gain, in base units of NAV times SCALE; fills as good as the set allows."""
-    linear, hinges, constant = _held(case, stress, band, book, 1)
-    for leg, whole in _legs(case):
-        _, high = band[leg.symbol]
-        driver = stress.driver(leg.symbol)
-        lowest, highest = stress.box[driver]
-        size = abs(leg.quantity) * leg.instrument.multiplier * high
-        # Bought at the bottom of the box, or sold at its top: never negative inside the box.
-        if leg.quantity > 0:
-            slope, offset = size, -size * lowest
-        else:
-            slope, offset = -size, size * highest
-        if whole:
-            linear[driver] += slope
-            constant += offset
-        else:
-            hinges.append(Hinge(1, driver, slope, offset))
-    return Form(constant, tuple(linear), tuple(hinges))
+    terms = Terms.held(case, stress, band, book, 1)
+    terms.legs(case, stress, band, best_fill)
+    return terms.form()
 
 
-def _legs(case: Case) -> list[tuple[Option, bool]]:
-    return [(leg, True) for leg in case.full] + [(leg, False) for leg in case.options]
+def worst_fill(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
+    """Slope and offset of the loss: bought at its limit, worth price * (1 + x) later, or sold so.
 
-
-def _held(
-    case: Case, stress: Stress, band: Band, book: Book, sign: int
-) -> tuple[list[int], list[Hinge], int]:
-    """The held book: ``sign * quantity * price * x``, its price anywhere in the band.
-
-    The worse of two slopes a, b in one driver is a*x + max(0, (b - a)*x): a hinge.
+    The driver counts the funding since the decision; a leg filled later did not get what was paid
+    before it was there.
     """
-    linear = [0] * len(stress.box)
-    hinges = []
-    for symbol, quantity in case.positions.items():
-        driver = stress.driver(symbol)
-        low, high = band[symbol]
-        size = sign * quantity * book.instruments[symbol].multiplier
-        linear[driver] += size * low
-        if high != low:
-            hinges.append(Hinge(1, driver, size * (high - low), 0))
-    return linear, hinges, 0
+    low, high = band[leg.symbol]
+    paid, received = stress.carry.get(leg.symbol, (0, 0))
+    size = abs(leg.quantity) * leg.instrument.multiplier
+    if leg.quantity > 0:
+        return -size * low, size * (SCALE * (leg.limit - low) + high * received)
+    return size * high, size * (SCALE * (high - leg.limit) + high * paid)
+
+
+def best_fill(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
+    """Slope and offset of the gain: bought at the bottom of the box, or sold at its top."""
+    _, high = band[leg.symbol]
+    lowest, highest = stress.box[stress.driver(leg.symbol)]
+    size = abs(leg.quantity) * leg.instrument.multiplier * high
+    # Never negative inside the box, so that the band's high price is the one that counts.
+    return (size, -size * lowest) if leg.quantity > 0 else (-size, size * highest)
+
+
+class Terms:
+    """A form in the making: a constant, a coefficient a driver, hinges."""
+
+    def __init__(self, drivers: int) -> None:
+        self.constant = 0
+        self.linear = [0] * drivers
+        self.hinges: list[Hinge] = []
+
+    @classmethod
+    def held(cls, case: Case, stress: Stress, band: Band, book: Book, sign: int) -> Terms:
+        """The held book: ``sign * quantity * price * x``, its price anywhere in the band.
+
+        The worse of two slopes a, b in one driver is a*x + max(0, (b - a)*x): a hinge.
+        """
+        terms = cls(len(stress.box))
+        for symbol, quantity in case.positions.items():
+            driver = stress.driver(symbol)
+            low, high = band[symbol]
+            size = sign * quantity * book.instruments[symbol].multiplier
+            terms.linear[driver] += size * low
+            if high != low:
+                terms.hinges.append(Hinge(1, driver, size * (high - low), 0))
+        return terms
+
+    def legs(self, case: Case, stress: Stress, band: Band, effect: Effect) -> None:
+        """Add every leg of ``case``: wholly filled ones as lines, the others as options."""
+        every = [(leg, True) for leg in case.full] + [(leg, False) for leg in case.options]
+        for leg, whole in every:
+            slope, offset = effect(leg, stress, band)
+            driver = stress.driver(leg.symbol)
+            if whole:
+                self.linear[driver] += slope
+                self.constant += offset
+            else:
+                self.hinges.append(Hinge(1, driver, slope, offset))
+
+    def form(self) -> Form:
+        """The finished form."""
+        return Form(self.constant, tuple(self.linear), tuple(self.hinges))
 
 
 def cost_bound(
@@ -208,13 +236,14 @@ def cost_bound(
         largest = max(case.largest(symbol) for case in every)
         instrument = book.instruments[symbol]
         price = worst_price(symbol, stress, band)
-        # A fill is rounded to the tick against the fund after the slippage.
+        # A fill is rounded to the tick against the fund after the slippage, and the fee is on it.
+        tick = instrument.notional(largest, instrument.tick)
         exits += costs.exit(instrument.notional(largest, price))
-        exits += instrument.notional(largest, instrument.tick) + 1 + slices
+        exits += tick + costs.entry(tick) + 1 + slices
     return fees + exits
 
 
 def worst_price(symbol: str, stress: Stress, band: Band) -> int:
     """The highest price of ``symbol`` in the set: costs are proportional to it."""
-    _, high = stress.box[stress.driver(symbol)]
+    _, high = stress.price_box(symbol)
     return ceil_div(band[symbol][1] * (SCALE + high), SCALE)

@@ -8,31 +8,26 @@ sent. What cannot be certified is refused, with the reason computed here and now
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
+from typing import NamedTuple
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import (
-    Band,
-    Case,
-    TooManyCasesError,
-    cases,
-    cost_bound,
-    gain_form,
-    loss_form,
-)
-from agent_fund.guard.finder import Finder, Found
+from agent_fund.guard.compile import Band, TooManyCasesError, cases, cost_bound
+from agent_fund.guard.finder import Finder
 from agent_fund.guard.finding import Finding
-from agent_fund.guard.guardrails import max_drawdown
-from agent_fund.guard.kernel.form import SCALE, Form, KernelError
-from agent_fund.guard.limits import LIFE, always, pre_trade
+from agent_fund.guard.guardrails import margin_safety, max_drawdown
+from agent_fund.guard.kernel.certificate import Certificate
+from agent_fund.guard.kernel.form import SCALE, KernelError
+from agent_fund.guard.limits import ALWAYS, LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, is_safe
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.proof import Proof, proved_bounds
+from agent_fund.guard.obligations import Obligation, Role, obligations
+from agent_fund.guard.proof import Proof, bounds_of, checked, worst_of
 from agent_fund.guard.repair import STEPS, scale
 from agent_fund.guard.stress import percent
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
@@ -43,12 +38,29 @@ _FAULTS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, 
 """What a broken or lying finder may raise; whatever it is, nothing has been proved."""
 
 
+Shape = tuple[tuple[Role, str, int], ...]
+"""Role, subject and number of hinges of each obligation of a book."""
+
+
+Scenario = tuple[Fraction, ...]
+"""An exact move of every driver."""
+
+
+class Answer(NamedTuple):
+    """What a search came to: a certificate, or None; the worst scenario in words, on demand."""
+
+    certified: Certified | None
+    words: Callable[[], str]
+
+
 class Guard:
     """Judges proposals and looks at held books, under one resolved mandate."""
 
     def __init__(self, mandate: ResolvedMandate) -> None:
         self.mandate = mandate
         self._finder = Finder(mandate.stress.kernel)
+        # The certificates found last for obligations of one shape; a look may reuse them.
+        self._known: dict[Shape, Proof] = {}
 
     def judge(self, proposal: Proposal, situation: Situation) -> Verdict:
         """The verdict on ``proposal``; never raises for what an agent can write."""
@@ -56,6 +68,8 @@ class Guard:
         broken = tuple(f for f in findings if not f.holds)
         if certified is not None:
             return Verdict(Outcome.ADMITTED, proposal, Fraction(1), findings, (), certified)
+        if not proposal.legs:
+            return Verdict(Outcome.REFUSED, HOLD, Fraction(0), findings, broken, None)
         low, high = 0, STEPS  # the admissible shares are an interval that holds 0, if 0 certifies
         best: tuple[Proposal, tuple[Finding, ...], Certified] | None = None
         while high - low > 1:
@@ -77,22 +91,49 @@ class Guard:
     def look(self, situation: Situation) -> Certified | None:
         """A certificate for the book held, over a band of prices if one is Safe; None if not Safe.
 
-        A guardrail marked ``always`` must hold too, at the prices of this look.
+        The limits marked ``always`` must hold too, at the prices of this look and of every coming
+        one that rests on the certificate; see ``holds``.
         """
-        if any(not f.holds for f in self._always(situation)):
+        if not self.holds(situation):
             return None
-        # A guardrail judged at the prices of each look is not proved over a band of them.
-        exact = any(g.always and g.kind != "max_drawdown" for g in self.mandate.guardrails)
-        for width in (Fraction(0),) if exact else (self.mandate.band, Fraction(0)):
+        for width in (self.mandate.band, Fraction(0)):
             band = price_band(situation.book, HOLD, situation.prices, width)
-            certified, _ = self._certify(HOLD, situation, band)
-            limit, nav, mark = self.mandate.drawdown.limit, situation.nav, situation.mark
-            if certified is not None and is_safe(limit, nav, mark, certified.bounds):
-                return self._until(certified, situation.bar) if exact else certified
+            certified = self._again(situation, band)
+            if certified is None:
+                certified = self._certify(HOLD, situation, band).certified
+            if certified is not None and self._safe(certified.bounds, situation):
+                return certified
         return None
 
-    def _until(self, certified: Certified, bar: int) -> Certified:
-        return replace(certified, until=bar, latest=bar + self.mandate.stress.horizon)
+    @property
+    def watchful(self) -> bool:
+        """Whether a limit is marked ``always``, so that every look has to ask ``holds``."""
+        return any(g.always and g.kind in ALWAYS for g in self.mandate.guardrails)
+
+    def holds(self, situation: Situation) -> bool:
+        """Whether every limit marked ``always`` holds for the book held, at these prices."""
+        return all(finding.holds for finding in self._always(situation))
+
+    def _safe(self, bounds: Bounds, situation: Situation) -> bool:
+        return is_safe(self.mandate.drawdown.limit, situation.nav, situation.mark, bounds)
+
+    def _again(self, situation: Situation, band: Band) -> Certified | None:
+        """The held book's last certificates at new prices, if they are still good enough."""
+        book, mandate = situation.book, self.mandate
+        every = obligations(mandate, book, HOLD, band)
+        known = self._known.get(_shape(every))
+        if known is None:
+            return None
+        pairs = zip(every, known.certificates, strict=True)
+        try:
+            proof = Proof(tuple(self._finder.refit(o.form, tree) for o, tree in pairs))
+            bounds = bounds_of(mandate, book, HOLD, band, every, proof)
+        except _FAULTS:
+            return None  # a broken finder; the search that follows says so in words
+        if not self._safe(bounds, situation):
+            return None
+        until = situation.bar + LIFE
+        return Certified(proof, band, bounds, until, until + mandate.stress.horizon)
 
     def explain(self, situation: Situation) -> Finding:
         """What of the held book is broken first, or else how it stands within the drawdown."""
@@ -100,8 +141,8 @@ class Guard:
             if not finding.holds:
                 return finding
         band = price_band(situation.book, HOLD, situation.prices, Fraction(0))
-        certified, words = self._certify(HOLD, situation, band)
-        return self._drawdown(situation, certified, words)
+        drawdown, *margin = self._proved(situation, self._certify(HOLD, situation, band))
+        return next((finding for finding in margin if not finding.holds), drawdown)
 
     def bounds(self, proposal: Proposal, situation: Situation) -> Bounds:
         """What can be proved of a trade at the prices of ``situation``, Safe or not.
@@ -110,16 +151,28 @@ class Guard:
             KernelError: if nothing can be.
         """
         band = price_band(situation.book, proposal, situation.prices, Fraction(0))
-        certified, words = self._certify(proposal, situation, band)
-        if certified is None:
-            raise KernelError(words)
-        return certified.bounds
+        answer = self._certify(proposal, situation, band)
+        if answer.certified is None:
+            raise KernelError(answer.words())
+        return answer.certified.bounds
 
-    def _drawdown(self, situation: Situation, certified: Certified | None, words: str) -> Finding:
-        bounds = None if certified is None else certified.bounds
-        return max_drawdown.judge(
-            self.mandate.drawdown, situation.nav, situation.mark, bounds, words
-        )
+    def safe_after(self, situation: Situation) -> bool:
+        """Whether the held book of ``situation`` would pass a look at its prices."""
+        band = price_band(situation.book, HOLD, situation.prices, Fraction(0))
+        certified = self._again(situation, band)
+        if certified is None:
+            certified = self._certify(HOLD, situation, band).certified
+        safe = certified is not None and self._safe(certified.bounds, situation)
+        return safe and self.holds(situation)
+
+    def _proved(self, situation: Situation, answer: Answer) -> list[Finding]:
+        """What the certificates say: of the drawdown, and of margin accounts if there are any."""
+        mandate, nav, words = self.mandate, situation.nav, answer.words()
+        bounds = None if answer.certified is None else answer.certified.bounds
+        found = [max_drawdown.judge(mandate.drawdown, nav, situation.mark, bounds, words)]
+        if any(i.margin is not None for i in situation.book.instruments.values()):
+            found.append(margin_safety.judge(mandate.margin_multiple, nav, bounds, words))
+        return found
 
     def _always(self, situation: Situation) -> list[Finding]:
         every = cases(situation.book, HOLD)
@@ -149,67 +202,101 @@ class Guard:
         )
         if brief and not all(f.holds for f in findings):
             return tuple(findings), None
-        certified, words = self._certify(proposal, situation, band)
-        findings.append(self._drawdown(situation, certified, words))
+        answer = self._certify(proposal, situation, band)
+        certified = answer.certified
+        if brief and (certified is None or not self._safe(certified.bounds, situation)):
+            return tuple(findings), None
+        findings += self._proved(situation, answer)
         holds = all(f.holds for f in findings)
         return tuple(findings), certified if holds else None
 
-    def _certify(
-        self, proposal: Proposal, situation: Situation, band: Band
-    ) -> tuple[Certified | None, str]:
+    def _certify(self, proposal: Proposal, situation: Situation, band: Band) -> Answer:
         """The tightest bounds found, as the kernel proves them, and the worst scenario in words.
 
         A finder that fails or lies proves nothing: then there is no certificate.
         """
         mandate, book = self.mandate, situation.book
-        stress = mandate.stress
-        every = cases(book, proposal)
-        forms = [
-            (loss_form(c, stress, band, book), gain_form(c, stress, band, book)) for c in every
-        ]
-        costs = cost_bound(every, stress, mandate.costs, band, book, mandate.exit_bars)
         try:
-            found = self._search(forms, costs, situation)
-            proof = Proof(tuple((loss.certificate, gain.certificate) for loss, gain in found))
-            proved = proved_bounds(mandate, book, proposal, band, proof)
-            worst = max(range(len(found)), key=lambda i: found[i][0].bound)
-            words = self._words(every[worst], found[worst][0])
+            every = obligations(mandate, book, proposal, band)
+            answer = self._search(every, proposal, situation, band)
         except _FAULTS as error:
-            return None, f"no proof was found: {error}"
-        until = situation.bar + (0 if proposal.legs else LIFE)
-        return Certified(proof, band, proved, until, until + stress.horizon), words
+            reason = f"no proof was found: {error}"
+            return Answer(None, lambda: reason)
+        if proposal.holds and answer.certified is not None:
+            self._known[_shape(every)] = answer.certified.proof
+        return answer
 
     def _search(
-        self, forms: list[tuple[Form, Form]], costs: int, situation: Situation
-    ) -> list[tuple[Found, Found]]:
-        """Certificates of (loss, gain) for each case: one leaf each, or a tree if that helps."""
-        limit, nav, mark = self.mandate.drawdown.limit, situation.nav, situation.mark
-        found = [(self._finder.bound(lo), self._finder.bound(up)) for lo, up in forms]
-        if is_safe(limit, nav, mark, _bounds(found, costs)):
-            return found
-        # One leaf was too loose, or the trade is bad: search for a tree, gain first.
-        found = [
-            (loss, self._finder.bound(up, target=0) if up.hinges else gain)
-            for (loss, gain), (_, up) in zip(found, forms, strict=True)
+        self,
+        every: Sequence[Obligation],
+        proposal: Proposal,
+        situation: Situation,
+        band: Band,
+    ) -> Answer:
+        """Certificates for all: one leaf each, or a tree if that helps; the worst case in words."""
+        mandate, book = self.mandate, situation.book
+        ways = cases(book, proposal)
+        costs = cost_bound(ways, mandate.stress, mandate.costs, band, book, mandate.exit_bars)
+        leaves = [self._finder.leaf(obligation.form) for obligation in every]
+        trees: list[Certificate] = [leaf for leaf, _ in leaves]
+        scenarios: list[Callable[[], Scenario]] = [
+            partial(self._finder.scenario, point) for _, point in leaves
         ]
-        room = _loss_room(limit, nav, mark, _bounds(found, costs))
-        return [
-            (self._finder.bound(lo, target=room) if lo.hinges else loss, gain)
-            for (loss, gain), (lo, _) in zip(found, forms, strict=True)
-        ]
+        proved = checked(mandate, every, Proof(tuple(trees)))
+        bounds = worst_of(every, proved, costs)
+        if not self._safe(bounds, situation):
+            # One leaf was too loose, or the trade is bad: search for trees, the losses last.
+            for roles in ((Role.GAIN, Role.MARGIN), (Role.LOSS,)):
+                room = 0 if Role.GAIN in roles else self._loss_room(situation, bounds)
+                for number, obligation in enumerate(every):
+                    loose = obligation.form.hinges and proved[number] > room
+                    if obligation.role in roles and loose:
+                        found = self._finder.bound(obligation.form, target=room)
+                        trees[number] = found.certificate
+                        scenarios[number] = partial(_known, found.scenario)
+                proved = checked(mandate, every, Proof(tuple(trees)))
+                bounds = worst_of(every, proved, costs)
+        until = situation.bar + (LIFE if proposal.holds else 0)
+        latest = until + mandate.stress.horizon
+        certified = Certified(Proof(tuple(trees)), band, bounds, until, latest)
+        worst = _worst(every, proved, bounds)
+        return Answer(certified, lambda: self._words(every[worst], scenarios[worst]()))
 
-    def _words(self, case: Case, loss: Found) -> str:
-        """The worst scenario as a person reads it: the moves, and which legs fill."""
-        stress = self.mandate.stress
+    def _loss_room(self, situation: Situation, bounds: Bounds) -> int:
+        """The largest loss bound that would be Safe with the gain and costs of ``bounds``."""
+        nav, kept = situation.nav * SCALE, 1 - self.mandate.drawdown.limit
+        peak = max(situation.mark * SCALE, nav + bounds.gain)
+        return max(0, int(nav - bounds.costs * SCALE - kept * peak))
+
+    def _words(self, obligation: Obligation, scenario: Scenario) -> str:
+        """The worst scenario as a person reads it: the moves, the venue lost, which legs fill."""
+        stress, case = self.mandate.stress, obligation.case
         moves = [
-            f"{symbol} {percent(loss.scenario[stress.driver(symbol)])}"
-            for symbol in stress.instruments
+            f"{symbol} {percent(scenario[stress.driver(symbol)])}" for symbol in stress.instruments
         ]
+        if obligation.about:
+            lost = obligation.role is not Role.MARGIN
+            moves.append(f"{obligation.about} lost" if lost else f"margin at {obligation.about}")
         filled = [
             f"{leg.symbol} {'buy' if leg.quantity > 0 else 'sell'} fills"
             for leg in (*case.full, *case.options)
         ]
         return ", ".join([*moves, *filled])
+
+
+def _known(scenario: Scenario) -> Scenario:
+    return scenario
+
+
+def _worst(every: Sequence[Obligation], proved: Sequence[int], bounds: Bounds) -> int:
+    """The obligation to tell of: the margin account that falls short, or the largest loss."""
+    role = Role.MARGIN if bounds.shortfall else Role.LOSS
+    numbers = (number for number, obligation in enumerate(every) if obligation.role is role)
+    return max(numbers, key=proved.__getitem__)
+
+
+def _shape(every: Sequence[Obligation]) -> Shape:
+    return tuple((o.role, o.about, len(o.form.hinges)) for o in every)
 
 
 def price_band(book: Book, proposal: Proposal, prices: Mapping[str, int], width: Fraction) -> Band:
@@ -229,16 +316,3 @@ def price_band(book: Book, proposal: Proposal, prices: Mapping[str, int], width:
         half = int(price * width)
         band[symbol] = (price - half, price + half)
     return band
-
-
-def _bounds(found: list[tuple[Found, Found]], costs: int) -> Bounds:
-    loss = max((loss.bound for loss, _ in found), default=0)
-    gain = max((gain.bound for _, gain in found), default=0)
-    return Bounds(max(0, loss), max(0, gain), costs)
-
-
-def _loss_room(limit: Fraction, nav: int, mark: int, bounds: Bounds) -> int:
-    """The largest loss bound that would be Safe with the gain and costs of ``bounds``."""
-    peak = max(mark * SCALE, nav * SCALE + bounds.gain)
-    room = nav * SCALE - bounds.costs * SCALE - (1 - limit) * peak
-    return int(room) if room >= 0 else 0

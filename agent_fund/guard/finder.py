@@ -6,9 +6,12 @@ certificate proves. A wrong finder costs a refusal, never a bad trade.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TypeAlias
 
 import highspy
 import numpy as np
@@ -18,6 +21,9 @@ from agent_fund.guard.kernel.check import leaf_bound, proved_bound
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, StressSet
 
 MAX_LEAVES = 64
+
+Point: TypeAlias = Sequence[float]
+"""Returns of all drivers, as the linear program has them."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,11 @@ class Finder:
         self._index = np.arange(self._columns, dtype=np.int32)
         self._solver = _solver(stress)
         self._box = list(stress.box)
+        self._baskets = _baskets(stress)
+
+    def leaf(self, form: Form) -> tuple[Leaf, Point]:
+        """The best one-leaf certificate found, and the point at which it is worst."""
+        return self._leaf(form, list(self._stress.box))
 
     def bound(self, form: Form, target: int | None = None) -> Found:
         """The best certificate found for an upper bound of ``form``.
@@ -45,22 +56,53 @@ class Finder:
         Args:
             target: stop as soon as this bound is proved; None: one leaf, no search.
         """
-        leaf, scenario = self._leaf(form, list(self._stress.box))
-        bound = proved_bound(form, self._stress, leaf)
+        box = list(self._stress.box)
+        leaf, point = self._leaf(form, box)
+        bound, scenario = proved_bound(form, self._stress, leaf), self.scenario(point)
         if target is None or bound <= target or not form.hinges:
             return Found(leaf, bound, scenario)
         if form_at(form, scenario) > target:
             return Found(leaf, bound, scenario)
-        budget = [MAX_LEAVES]
-        tree, worst = self._split(form, list(self._stress.box), target, budget)
+        tree, worst = self._split(form, box, target, [MAX_LEAVES])
         bound = proved_bound(form, self._stress, tree)
         return Found(tree, bound, worst or scenario)
+
+    def refit(self, form: Form, certificate: Certificate) -> Certificate:
+        """``certificate``'s splits and multipliers with lines for the hinges of another form.
+
+        No linear program is solved: where prices have moved a little, the multipliers are still
+        good.
+        """
+        return _refit(form, certificate, list(self._stress.box))
+
+    def scenario(self, point: Point) -> tuple[Fraction, ...]:
+        """A point that was found, as an exact scenario inside the set.
+
+        Rounded, baskets recomputed, and shrunk toward no move until the set holds it.
+        """
+        exact = [
+            min(Fraction(high), max(Fraction(low), Fraction(round(x * SCALE))))
+            for x, (low, high) in zip(point, self._stress.box, strict=True)
+        ]
+        for column, row in self._baskets:
+            others = sum(
+                (c * x for n, (c, x) in enumerate(zip(row, exact, strict=True)) if n != column),
+                Fraction(0),
+            )
+            exact[column] = -others / row[column]
+        for shrink in (0, 20, 16, 12, 8):
+            factor = 1 - Fraction(1, 1 << shrink) if shrink else Fraction(1)
+            trial = [x * factor for x in exact]
+            if _holds(self._stress, trial):
+                return tuple(trial)
+        return tuple(Fraction(0) for _ in exact)
 
     def _split(
         self, form: Form, box: list[tuple[int, int]], target: int, budget: list[int]
     ) -> tuple[Certificate, tuple[Fraction, ...] | None]:
         """Branch at the kink of the hinge whose majorant is loosest where the leaf is worst."""
-        leaf, scenario = self._leaf(form, box)
+        leaf, point = self._leaf(form, box)
+        scenario = self.scenario(point)
         budget[0] -= 1
         if form_at(form, scenario) > target:
             return leaf, scenario
@@ -77,16 +119,14 @@ class Finder:
         right_tree, bad = self._split(form, right, target, budget)
         return Split(driver, at, left_tree, right_tree), bad
 
-    def _leaf(self, form: Form, box: list[tuple[int, int]]) -> tuple[Leaf, tuple[Fraction, ...]]:
+    def _leaf(self, form: Form, box: list[tuple[int, int]]) -> tuple[Leaf, Point]:
         majorants = tuple(majorant(h, *box[h.driver]) for h in form.hinges)
         cost = [float(c) for c in form.linear]
         for hinge, (slope, _) in zip(form.hinges, majorants, strict=True):
             cost[hinge.driver] += slope / (1 << SHIFT)
         if not self._stress.rows:  # a box alone: each driver at the end that costs more
-            corner = (
-                Fraction(high if c > 0 else low) for c, (low, high) in zip(cost, box, strict=True)
-            )
-            return Leaf(majorants, ()), tuple(corner)
+            ends = [high if c > 0 else low for c, (low, high) in zip(cost, box, strict=True)]
+            return Leaf(majorants, ()), [end / SCALE for end in ends]
         size = max(map(abs, cost), default=0.0) or 1.0
         if box != self._box:
             self._solver.changeColsBounds(
@@ -98,32 +138,15 @@ class Finder:
             self._box = box
         self._solver.changeColsCost(self._columns, self._index, np.array(cost) / size)
         self._solver.run()
+        if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return Leaf(majorants, (0,) * len(self._stress.rows)), [0.0] * self._columns
         solution = self._solver.getSolution()
-        multipliers = [0] * len(self._stress.rows)
-        scenario = tuple(Fraction(0) for _ in box)
-        if self._solver.getModelStatus() == highspy.HighsModelStatus.kOptimal:
-            for index, dual in enumerate(solution.row_dual):
-                scaled = float(dual) * size * (1 << SHIFT)
-                multipliers[index] = max(0, round(scaled)) if math.isfinite(scaled) else 0
-            scenario = self._inside([float(x) for x in solution.col_value], box)
-        return Leaf(majorants, tuple(multipliers)), scenario
-
-    def _inside(self, point: list[float], box: list[tuple[int, int]]) -> tuple[Fraction, ...]:
-        """The LP's point as an exact scenario; shrunk toward no move until the set holds it."""
-        exact = [
-            min(Fraction(high), max(Fraction(low), Fraction(round(x * SCALE))))
-            for x, (low, high) in zip(point, box, strict=True)
-        ]
-        rows = self._stress.rows
-        for shrink in (0, 20, 16, 12, 8):
-            factor = 1 - Fraction(1, 1 << shrink) if shrink else Fraction(1)
-            trial = [x * factor for x in exact]
-            if all(
-                sum(c * x for c, x in zip(r.coefficients, trial, strict=True)) <= r.bound
-                for r in rows
-            ):
-                return tuple(trial)
-        return tuple(Fraction(0) for _ in box)
+        unit = size * (1 << SHIFT)
+        multipliers = tuple(
+            round(dual * unit) if dual > 0 and math.isfinite(dual * unit) else 0
+            for dual in solution.row_dual
+        )
+        return Leaf(majorants, multipliers), list(solution.col_value)
 
     def _loosest(
         self,
@@ -143,6 +166,36 @@ class Finder:
             if low < at < high and (best is None or gap > best[0]):
                 best = (gap, hinge.driver, at)
         return None if best is None else (best[1], best[2])
+
+
+def _baskets(stress: StressSet) -> list[tuple[int, tuple[int, ...]]]:
+    """The rows that define a driver, ``row . x = 0``, each with the column that it defines."""
+    found = []
+    for row, opposite in itertools.pairwise(stress.rows):
+        negated = tuple(-c for c in opposite.coefficients) == row.coefficients
+        if negated and row.bound == opposite.bound == 0 and any(row.coefficients):
+            last = max(n for n, c in enumerate(row.coefficients) if c)
+            found.append((last, row.coefficients))
+    return found
+
+
+def _holds(stress: StressSet, x: Sequence[Fraction]) -> bool:
+    return all(low <= v <= high for v, (low, high) in zip(x, stress.box, strict=True)) and all(
+        sum(c * v for c, v in zip(row.coefficients, x, strict=True) if c) <= row.bound
+        for row in stress.rows
+    )
+
+
+def _refit(form: Form, tree: Certificate, box: list[tuple[int, int]]) -> Certificate:
+    if isinstance(tree, Leaf):
+        lines = tuple(majorant(hinge, *box[hinge.driver]) for hinge in form.hinges)
+        return Leaf(lines, tree.multipliers)
+    low, high = box[tree.driver]
+    left, right = list(box), list(box)
+    left[tree.driver], right[tree.driver] = (low, tree.at), (tree.at, high)
+    return Split(
+        tree.driver, tree.at, _refit(form, tree.left, left), _refit(form, tree.right, right)
+    )
 
 
 def majorant(hinge: Hinge, low: int, high: int) -> tuple[int, int]:

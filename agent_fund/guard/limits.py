@@ -8,17 +8,33 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.compile import Case
 from agent_fund.guard.finding import Finding
-from agent_fund.guard.guardrails import concentration, gross_leverage
+from agent_fund.guard.guardrails import (
+    cash_floor,
+    concentration,
+    gross_leverage,
+    hedge_coverage,
+    net_exposure,
+    venue_exposure,
+)
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.solvency import exit_capacity, solvency
+from agent_fund.guard.obligations import after_transfers
+from agent_fund.guard.solvency import exit_capacity, initial_margin, solvency
 
 LIFE = 4096
 """Bars for which looks may rest on one certificate of a held book, prices inside its band."""
 
 _JUDGES = (
     ("gross_leverage", gross_leverage.judge),
+    ("net_exposure", net_exposure.judge),
     ("concentration", concentration.judge),
+    ("hedge_coverage", hedge_coverage.judge),
+    ("venue_exposure", venue_exposure.judge),
+    ("cash_floor", cash_floor.judge),
 )
+
+
+ALWAYS = frozenset(kind for kind, _ in _JUDGES)
+"""Limits that a mandate may mark ``always``; the proved ones are so by their nature."""
 
 
 def pre_trade(
@@ -30,10 +46,13 @@ def pre_trade(
     capacity: Mapping[str, int],
 ) -> list[Finding]:
     """What each exact limit says of ``proposal``, over every case of how its legs may fill."""
+    after = after_transfers(book, proposal)
+    margin = initial_margin(every, after, proposal, prices, mandate.costs)
     return [
         solvency(book, proposal, mandate.costs),
-        exit_capacity(book, proposal, capacity, mandate.exit_bars),
-        *_judged(mandate, every, book, prices, always_only=False),
+        *(() if margin is None else (margin,)),
+        exit_capacity(every, book, proposal, capacity, mandate.exit_bars),
+        *_judged(mandate, every, after, prices, always_only=False),
     ]
 
 

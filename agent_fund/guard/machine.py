@@ -15,7 +15,7 @@ lies in the stress set and costs stay inside their bound, every v after a Safe d
     resume   from Halted, by a named person, if Safe and not breached; -> Active
     flow     money in or out, with bounds for the book after it; h scales with NAV
 
-V, H, v, h and costs are base units of NAV; loss and gain are those times SCALE.
+V, H, v, h and costs are base units of NAV; loss, gain and shortfall are those times SCALE.
 """
 
 from __future__ import annotations
@@ -43,19 +43,27 @@ class MachineError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What is proved about one book over its horizon: all nonnegative."""
+    """What is proved about one book over its horizon: all nonnegative.
+
+    Attributes:
+        shortfall: what a margin account may lack to its maintenance at worst, times SCALE; a book
+            with any is not Safe.
+    """
 
     loss: int
     gain: int
     costs: int
+    shortfall: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.loss, self.gain, self.costs) < 0:
+        if min(self.loss, self.gain, self.costs, self.shortfall) < 0:
             raise MachineError(f"bounds {self} are negative")
 
 
 def is_safe(limit: Fraction, nav: int, mark: int, bounds: Bounds) -> bool:
-    """The Safe condition in its share form, in exact integers."""
+    """The Safe condition in its share form, in exact integers; no margin account falls short."""
+    if bounds.shortfall:
+        return False
     whole, part = limit.denominator, limit.numerator
     peak = max(mark * SCALE, nav * SCALE + bounds.gain)
     floor = nav * SCALE - bounds.loss - bounds.costs * SCALE
@@ -134,8 +142,10 @@ class Machine:
         mark = self.h * SCALE
         if mark > peak:
             peak = mark
-        if self.mode is not Mode.ACTIVE or kept * peak > whole * (
-            nav - bounds.loss - bounds.costs * SCALE
+        if (
+            self.mode is not Mode.ACTIVE
+            or bounds.shortfall
+            or kept * peak > whole * (nav - bounds.loss - bounds.costs * SCALE)
         ):
             return False
         self.V, self.H, self.bounds = self.v, self.h, bounds

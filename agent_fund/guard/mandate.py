@@ -23,7 +23,7 @@ from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.stress import Stress
 
-VERSION = 1
+VERSION = 2
 
 
 def calibrated(
@@ -31,6 +31,9 @@ def calibrated(
     *,
     factors: Mapping[str, Mapping[str, Exact]] | None = None,
     horizon: int | str = "auto",
+    basis: Mapping[str, str] | None = None,
+    basis_multiple: Exact | None = None,
+    lose: str | Sequence[str] = (),
 ) -> Calibration:
     """A stress set of ``multiple`` times the worst move before the test window.
 
@@ -38,6 +41,10 @@ def calibrated(
         multiple: e.g. ``"2"``; declared beforehand, never fitted to the test window.
         factors: baskets by name, each a mapping of symbol to share; shares sum to 1.
         horizon: bar opens covered; ``"auto"`` takes the way out that the venue implies.
+        basis: ``{"BTC-PERP": "BTC"}``: the first follows the second, within a calibrated basis; its
+            box is that of the second and the basis together.
+        basis_multiple: of the worst move of a basis, if another than ``multiple``.
+        lose: venues of which any one may fail within the horizon; ``"any"``: every one of the run.
     """
     if horizon != "auto" and (type(horizon) is not int or horizon < 3):
         raise DomainError("horizon", horizon, 'write "auto" or a number of opens, at least 3')
@@ -45,15 +52,35 @@ def calibrated(
         name: {s: ratio(w, f"weight of {s} in {name}") for s, w in weights.items()}
         for name, weights in (factors or {}).items()
     }
-    value = ratio(multiple, "stress multiple")
-    if value <= 0:
-        raise DomainError("stress multiple", str(multiple), "write a positive number")
-    return Calibration(value, baskets, None if horizon == "auto" else int(horizon))
+    return Calibration(
+        _multiple(multiple, "stress multiple"),
+        baskets,
+        None if horizon == "auto" else int(horizon),
+        dict(basis or {}),
+        None if basis_multiple is None else _multiple(basis_multiple, "basis multiple"),
+        (lose,) if isinstance(lose, str) else tuple(lose),
+    )
 
 
-def costs(*, fee: Exact, slippage: Exact) -> Costs:
-    """The highest fee and slippage that the mandate allows for, as shares of the notional."""
-    return Costs(ratio(fee, "highest fee"), ratio(slippage, "highest slippage"))
+def _multiple(value: Exact, subject: str) -> Fraction:
+    found = ratio(value, subject)
+    if found <= 0:
+        raise DomainError(subject, str(value), "write a positive number")
+    return found
+
+
+def costs(*, fee: Exact, slippage: Exact, legging: Exact = "0%") -> Costs:
+    """The highest fee and slippage that the mandate allows for, as shares of the notional.
+
+    Args:
+        legging: what a leg may lose while the others of its way out are not yet filled: where
+            instruments have different latencies or venues, legs do not close at one time.
+    """
+    return Costs(
+        ratio(fee, "highest fee"),
+        ratio(slippage, "highest slippage"),
+        ratio(legging, "legging allowance"),
+    )
 
 
 @dataclass(frozen=True)
@@ -128,6 +155,12 @@ class ResolvedMandate:
         return found
 
     @cached_property
+    def margin_multiple(self) -> Fraction:
+        """What the equity of a margin account must be of its maintenance; 1 if nothing is said."""
+        found = self.guardrail("margin_safety")
+        return Fraction(1) if found is None else found.limit
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hex."""
         return hashlib.sha256(dumps(self.to_json())).hexdigest()
@@ -139,7 +172,11 @@ class ResolvedMandate:
             "name": self.name,
             "guardrails": [g.to_json() for g in self.guardrails],
             "stress": self.stress.to_json(),
-            "costs": {"fee": str(self.costs.fee), "slippage": str(self.costs.slippage)},
+            "costs": {
+                "fee": str(self.costs.fee),
+                "slippage": str(self.costs.slippage),
+                "legging": str(self.costs.legging),
+            },
             "reduce_to": str(self.reduce_to),
             "band": str(self.band),
             "exit_bars": self.exit_bars,
@@ -158,7 +195,7 @@ class ResolvedMandate:
             value["name"],
             tuple(Guardrail.from_json(g) for g in value["guardrails"]),
             Stress.from_json(value["stress"]),
-            Costs(ratio(value["costs"]["fee"]), ratio(value["costs"]["slippage"])),
+            Costs(*(ratio(value["costs"][name]) for name in ("fee", "slippage", "legging"))),
             ratio(value["reduce_to"]),
             ratio(value["band"]),
             value["exit_bars"],

@@ -1,4 +1,4 @@
-"""A proof: for each case of a trade, a certificate of its loss and one of its gain.
+"""A proof: for each obligation of a trade, a certificate that bounds its form.
 
 ``proved_bounds`` is trusted: it rebuilds every form from the mandate, the book, the orders and
 the price band, and lets the kernel say what the certificates prove. The guard calls it before a
@@ -8,33 +8,34 @@ trade is admitted; an auditor calls it again, years later, on the log alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Band, cases, cost_bound, gain_form, loss_form
+from agent_fund.guard.compile import Band, cases, cost_bound
 from agent_fund.guard.kernel.certificate import Certificate
 from agent_fund.guard.kernel.check import proved_bound
 from agent_fund.guard.kernel.codec import decode_certificate, dumps, encode_certificate
 from agent_fund.guard.kernel.form import KernelError
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.obligations import Obligation, Role, obligations
+
+VERSION = 2
 
 
 @dataclass(frozen=True)
 class Proof:
-    """Certificates of (loss, gain) for each case, in the order of ``compile.cases``."""
+    """One certificate for each obligation, in the order of ``obligations.obligations``."""
 
-    certificates: tuple[tuple[Certificate, Certificate], ...]
+    certificates: tuple[Certificate, ...]
 
     def encode(self) -> bytes:
         """Canonical bytes; their SHA-256 stands in the guard record."""
-        pairs = [
-            [encode_certificate(loss), encode_certificate(gain)] for loss, gain in self.certificates
-        ]
-        return dumps({"v": 1, "cases": pairs})
+        trees = [encode_certificate(tree) for tree in self.certificates]
+        return dumps({"v": VERSION, "certificates": trees})
 
     @classmethod
     def decode(cls, value: Any) -> Proof:
@@ -43,16 +44,11 @@ class Proof:
         Raises:
             KernelError: for anything else.
         """
-        if not isinstance(value, dict) or set(value) != {"v", "cases"} or value["v"] != 1:
-            raise KernelError("a proof needs exactly the keys cases and v, and v = 1")
-        if not isinstance(value["cases"], list):
-            raise KernelError("the cases of a proof are a list")
-        pairs = []
-        for pair in value["cases"]:
-            if not isinstance(pair, list) or len(pair) != 2:
-                raise KernelError("a case is [loss certificate, gain certificate]")
-            pairs.append((decode_certificate(pair[0]), decode_certificate(pair[1])))
-        return cls(tuple(pairs))
+        if not isinstance(value, dict) or set(value) != {"v", "certificates"}:
+            raise KernelError("a proof needs exactly the keys certificates and v")
+        if value["v"] != VERSION or not isinstance(value["certificates"], list):
+            raise KernelError(f"a proof has a list of certificates and v = {VERSION}")
+        return cls(tuple(decode_certificate(tree) for tree in value["certificates"]))
 
 
 def proved_bounds(
@@ -61,30 +57,61 @@ def proved_bounds(
     """What ``proof`` proves of ``book`` with ``proposal``, at any prices inside ``band``.
 
     Raises:
-        KernelError: if a certificate is malformed or does not fit its case.
+        KernelError: if a certificate is malformed or does not fit its obligation.
         TooManyCasesError: if the ordered legs can go too many ways.
     """
-    every = cases(book, proposal)
-    if len(every) != len(proof.certificates):
-        raise KernelError(f"{len(proof.certificates)} certificates for {len(every)} cases")
-    stress = mandate.stress
-    loss = gain = 0
-    for case, (loss_tree, gain_tree) in zip(every, proof.certificates, strict=True):
-        loss = max(
-            loss, proved_bound(loss_form(case, stress, band, book), stress.kernel, loss_tree)
-        )
-        gain = max(
-            gain, proved_bound(gain_form(case, stress, band, book), stress.kernel, gain_tree)
-        )
-    return Bounds(
-        loss, gain, cost_bound(every, stress, mandate.costs, band, book, mandate.exit_bars)
+    return bounds_of(
+        mandate, book, proposal, band, obligations(mandate, book, proposal, band), proof
     )
+
+
+def bounds_of(
+    mandate: ResolvedMandate,
+    book: Book,
+    proposal: Proposal,
+    band: Band,
+    every: Sequence[Obligation],
+    proof: Proof,
+) -> Bounds:
+    """What ``proof`` proves of the forms of ``every`` obligation, compiled beforehand."""
+    costs = cost_bound(
+        cases(book, proposal), mandate.stress, mandate.costs, band, book, mandate.exit_bars
+    )
+    return worst_of(every, checked(mandate, every, proof), costs)
+
+
+def checked(mandate: ResolvedMandate, every: Sequence[Obligation], proof: Proof) -> list[int]:
+    """The bound that each certificate proves of its obligation's form.
+
+    Raises:
+        KernelError: if one is malformed, or there are more or fewer than obligations.
+    """
+    if len(every) != len(proof.certificates):
+        raise KernelError(f"{len(proof.certificates)} certificates for {len(every)} obligations")
+    stress = mandate.stress.kernel
+    return [
+        proved_bound(obligation.form, stress, tree)
+        for obligation, tree in zip(every, proof.certificates, strict=True)
+    ]
+
+
+def worst_of(every: Sequence[Obligation], proved: Sequence[int], costs: int) -> Bounds:
+    """The bounds of all obligations together; none below zero."""
+    worst = dict.fromkeys(Role, 0)
+    for obligation, bound in zip(every, proved, strict=True):
+        worst[obligation.role] = max(worst[obligation.role], bound)
+    return Bounds(worst[Role.LOSS], worst[Role.GAIN], costs, worst[Role.MARGIN])
 
 
 def book_json(book: Book) -> dict[str, Any]:
     """The book as a record holds it: what the certificates are bound to."""
     return {
         "cash": str(book.cash),
+        "places": {place: str(cash) for place, cash in sorted(book.places.items())},
+        "transit": [
+            [t.transfer_id, t.transfer.source, t.transfer.target, str(t.transfer.amount), t.due]
+            for t in book.transit
+        ],
         "positions": {s: str(q) for s, q in sorted(book.positions.items()) if q},
         "orders": [
             {
@@ -118,6 +145,14 @@ def legs_json(proposal: Proposal) -> list[dict[str, str]]:
     ]
 
 
+def transfers_json(proposal: Proposal) -> list[dict[str, str]]:
+    """The transfers that will be made, one after another."""
+    return [
+        {"source": t.source, "target": t.target, "amount": str(t.amount)}
+        for t in proposal.transfers
+    ]
+
+
 def subject(mandate_digest: str, book: Book, proposal: Proposal, band: Band, latest: int) -> str:
     """What a verdict is about: SHA-256 over mandate, book, orders, price band, latest horizon."""
     value: Mapping[str, Any] = {
@@ -125,7 +160,8 @@ def subject(mandate_digest: str, book: Book, proposal: Proposal, band: Band, lat
         "book": book_json(book),
         "legs": legs_json(proposal),
         "ordered": proposal.ordered,
+        "transfers": transfers_json(proposal),
         "band": band_json(band),
         "latest": latest,
     }
-    return hashlib.sha256(b"agent-fund/subject/v1\0" + dumps(value)).hexdigest()
+    return hashlib.sha256(b"agent-fund/subject/v2\0" + dumps(value)).hexdigest()

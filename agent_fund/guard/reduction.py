@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
-from agent_fund.domain.book import Book
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.verdict import Situation
 
@@ -30,17 +29,24 @@ def reduction(guard: Guard, situation: Situation) -> Fraction:
 
 def _safe_after(guard: Guard, situation: Situation, keep: Fraction) -> bool:
     """Whether ``keep`` of the book would be Safe once the rest is sold and its costs are paid."""
-    book = situation.book
-    kept, closed, proceeds = {}, 0, 0
+    book, costs = situation.book, guard.mandate.costs
+    kept: dict[str, int] = {}
+    places, paid = dict(book.places), 0
     for symbol, quantity in book.positions.items():
         instrument = book.instruments[symbol]
-        kept[symbol] = int(quantity * keep) // instrument.lot * instrument.lot
-        notional = instrument.notional(quantity - kept[symbol], situation.prices[symbol])
-        closed += abs(notional)
-        proceeds += notional
-    cost = guard.mandate.costs.exit(closed)
-    after = Book(book.currency, book.cash + proceeds - cost, book.instruments, kept)
-    later = replace(situation, book=after, nav=situation.nav - cost)
+        size = int(abs(quantity) * keep) // instrument.lot * instrument.lot
+        kept[symbol] = size if quantity > 0 else -size
+        closed = instrument.notional(quantity - kept[symbol], situation.prices[symbol])
+        cost = costs.exit(abs(closed))
+        places[instrument.account] += closed - cost
+        paid += cost
+    after = replace(
+        book,
+        cash=book.cash + sum(places.values()) - sum(book.places.values()),
+        positions=kept,
+        places=places,
+    )
+    later = replace(situation, book=after, nav=situation.nav - paid)
     if later.nav <= 0:
         return False
-    return guard.explain(later).holds
+    return guard.safe_after(later)

@@ -15,10 +15,13 @@ STEPS = 1024
 
 
 def scale(proposal: Proposal, share: Fraction) -> Proposal:
-    """``share`` of every leg, rounded down to lots; legs that vanish are left out."""
+    """``share`` of every leg, rounded down to lots; legs that vanish are left out.
+
+    Transfers stay whole: they carry what is already there, and what legs need.
+    """
     legs = []
     for leg in proposal.legs:
         lots = int(leg.quantity * share) // leg.instrument.lot
         if lots:
             legs.append(Leg(leg.instrument, leg.side, lots * leg.instrument.lot, leg.limit))
-    return Proposal(tuple(legs), proposal.ordered, proposal.reason)
+    return Proposal(tuple(legs), proposal.ordered, proposal.reason, proposal.transfers)

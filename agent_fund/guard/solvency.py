@@ -1,4 +1,4 @@
-"""What a spot account allows: no borrowed cash, nothing sold that is not held, a way out in time.
+"""What the accounts allow: no borrowed cash, no spot sold that is not held, initial margin, exits.
 
 These hold with or without a mandate's guardrails. Fills are adversarial: no sale is relied on to
 pay for a purchase, and no purchase to cover a sale.
@@ -6,46 +6,121 @@ pay for a purchase, and no purchase to cover a sale.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Proposal, Side
+from agent_fund.guard.compile import Case
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.finding import Finding
 
 
 def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
-    """Whether cash pays for every open and proposed purchase, and holdings cover every sale."""
-    need = 0
-    for instrument, quantity, limit in _trades(book, proposal, Side.BUY):
-        notional = instrument.notional(quantity, limit)
-        need += notional + costs.entry(notional)
+    """Whether cash at each place pays for what leaves it, and holdings cover every spot sale.
+
+    Args:
+        book: as held, before the proposal's transfers.
+    """
+    need: dict[str, int] = {}
     selling: dict[str, int] = {}
-    for instrument, quantity, _ in _trades(book, proposal, Side.SELL):
-        selling[instrument.symbol] = selling.get(instrument.symbol, 0) + quantity
-    for symbol, quantity in selling.items():
-        if quantity > book.position(symbol):
+    for instrument, side, quantity, limit in _trades(book, proposal):
+        if instrument.margin is not None:
+            continue
+        if side is Side.SELL:
+            selling[instrument.symbol] = selling.get(instrument.symbol, 0) + quantity
+        else:
+            notional = instrument.notional(quantity, limit)
+            paid = notional + costs.entry(notional)
+            need[instrument.account] = need.get(instrument.account, 0) + paid
+    for symbol, sold in selling.items():
+        if sold > book.position(symbol):
             asset = book.instrument(symbol).base
             return Finding(
                 "solvency",
                 False,
                 f"{asset.amount(book.position(symbol))} {asset.symbol} held",
-                f"{asset.amount(quantity)} {asset.symbol} to sell",
+                f"{asset.amount(sold)} {asset.symbol} to sell",
                 "spot cannot be sold short",
             )
+    margined = {i.account for i in book.instruments.values() if i.margin is not None}
+    known = {i.account for i in book.instruments.values()}
+    for transfer in proposal.transfers:
+        if not {transfer.source, transfer.target} <= known:
+            between = f"a transfer between {', '.join(sorted(known))}"
+            way = f"{transfer.source} to {transfer.target}"
+            return Finding("solvency", False, between, way, "the fund has no other place")
+        if transfer.source not in margined:
+            need[transfer.source] = need.get(transfer.source, 0) + transfer.amount
     currency = book.currency
+    places = sorted(need, key=lambda place: (need[place] <= book.places.get(place, 0), place))
+    place = places[0] if places else next(iter(book.places), "")
+    cash, paid = book.places.get(place, 0), need.get(place, 0)
     return Finding(
         "solvency",
-        need <= book.cash or need == 0,
-        f"{currency.amount(book.cash):,} {currency.symbol} of cash",
-        f"{currency.amount(need):,} {currency.symbol} to pay",
+        paid <= cash or paid == 0,
+        f"{currency.amount(cash):,} {currency.symbol} of cash at {place}",
+        f"{currency.amount(paid):,} {currency.symbol} to pay",
         "every purchase fills whole at its limit, no sale fills",
     )
 
 
+def initial_margin(
+    every: Sequence[Case], book: Book, proposal: Proposal, prices: Mapping[str, int], costs: Costs
+) -> Finding | None:
+    """Whether each margin account carries its largest positions; None without margin accounts.
+
+    A trade that makes no position larger and takes no money away needs none.
+
+    Args:
+        book: after the proposal's transfers.
+    """
+    accounts = sorted({i.account for i in book.instruments.values() if i.margin is not None})
+    if not accounts:
+        return None
+    held = Case({s: q for s, q in book.positions.items() if q}, (), ())
+    sources = {transfer.source for transfer in proposal.transfers}
+    currency = book.currency
+    found: list[tuple[bool, int, str, int]] = []
+    for account in accounts:
+        need = initial_need(every, book, account, prices)
+        fees = sum(
+            costs.entry(instrument.notional(quantity, max(limit, prices[instrument.symbol])))
+            for instrument, _, quantity, limit in _trades(book, proposal)
+            if instrument.account == account
+        )
+        grows = need > initial_need([held], book, account, prices) or account in sources
+        room = book.equity(account, prices) - need - fees
+        found.append((not grows, room, account, need + fees))
+    idle, room, account, need = min(found)
+    equity = book.equity(account, prices)
+    return Finding(
+        "initial_margin",
+        room >= 0 or idle,
+        f"{currency.amount(equity):,} {currency.symbol} of equity at {account}",
+        f"{currency.amount(need):,} {currency.symbol} of initial margin and fees",
+        "fills as large as they can be",
+    )
+
+
+def initial_need(every: Sequence[Case], book: Book, account: str, prices: Mapping[str, int]) -> int:
+    """Initial margin of the largest positions that ``every`` case can make at ``account``."""
+    need = 0
+    for symbol in sorted({s for case in every for s in case.symbols}):
+        instrument = book.instruments[symbol]
+        if instrument.account != account or instrument.margin is None:
+            continue
+        limits = [leg.limit for c in every for leg in (*c.full, *c.options) if leg.symbol == symbol]
+        largest = max(case.largest(symbol) for case in every)
+        notional = instrument.notional(largest, max([prices[symbol], *limits]))
+        rate = instrument.margin.initial
+        need += ceil_div(notional * rate.numerator, rate.denominator)
+    return need
+
+
 def exit_capacity(
-    book: Book, proposal: Proposal, capacity: Mapping[str, int], bars: int
+    every: Sequence[Case], book: Book, proposal: Proposal, capacity: Mapping[str, int], bars: int
 ) -> Finding:
     """Whether every position that the trade increases can be closed in ``bars`` bars.
 
@@ -54,26 +129,31 @@ def exit_capacity(
             participation cap on its recent volume.
     """
     limit = f"an exit within {bars} bar{'s' if bars > 1 else ''}"
-    largest: dict[str, int] = {}
-    for instrument, quantity, _ in _trades(book, proposal, Side.BUY):
-        symbol = instrument.symbol
-        largest[symbol] = largest.get(symbol, book.position(symbol)) + quantity
-    increased = {leg.instrument.symbol for leg in proposal.legs if leg.side is Side.BUY}
+    traded = {leg.instrument.symbol for leg in proposal.legs}
+    largest = {s: max(case.largest(s) for case in every) for s in sorted(traded)}
+    # What open orders may do already is not the trade's doing.
+    increased = {s for s in traded if largest[s] > _largest_open(book, s)}
     for symbol in sorted(increased):
         room = capacity.get(symbol, 0) * bars
         if largest[symbol] > room:
             asset = book.instrument(symbol).base
             value = f"{asset.amount(largest[symbol])} {asset.symbol}, room {asset.amount(room)}"
-            return Finding("exit_capacity", False, limit, value, "every purchase fills whole")
+            return Finding("exit_capacity", False, limit, value, "fills as large as they can be")
     value = "every position fits" if increased else "no position grows"
-    return Finding("exit_capacity", True, limit, value, "every purchase fills whole")
+    return Finding("exit_capacity", True, limit, value, "fills as large as they can be")
 
 
-def _trades(book: Book, proposal: Proposal, side: Side) -> Iterator[tuple[Instrument, int, int]]:
-    """Instrument, quantity and limit of everything open or proposed on ``side``."""
+def _largest_open(book: Book, symbol: str) -> int:
+    """The largest absolute position that the open orders can make."""
+    remaining = [o.signed_remaining for o in book.open_orders if o.instrument.symbol == symbol]
+    held = book.position(symbol)
+    low, high = (sum(end(0, q) for q in remaining) for end in (min, max))
+    return max(abs(held + low), abs(held + high))
+
+
+def _trades(book: Book, proposal: Proposal) -> Iterator[tuple[Instrument, Side, int, int]]:
+    """Instrument, side, quantity and limit of everything open or proposed."""
     for order in book.open_orders:
-        if order.side is side:
-            yield order.instrument, order.remaining, order.limit
+        yield order.instrument, order.side, order.remaining, order.limit
     for leg in proposal.legs:
-        if leg.side is side:
-            yield leg.instrument, leg.quantity, leg.limit
+        yield leg.instrument, leg.side, leg.quantity, leg.limit

@@ -1,15 +1,18 @@
 """A declared stress set by names: instruments' all-in returns, factors, and the rows that tie them.
 
-Drivers are the instruments' returns relative to decision prices, then the factors' returns. A
-factor is a stated basket of the instruments, so its value is observed, not modelled. Resolved
-sets are exact integers; the kernel's StressSet is built from nothing else.
+Drivers are the instruments' all-in returns relative to decision prices, then the factors'
+returns. The all-in return of a perpetual is its price move, of mark and last price alike, less the
+funding that a long has paid since the decision; of spot it is the price move alone. A factor is a
+stated basket of the instruments, so its value is observed, not modelled. A tie bounds how far two
+instruments can part. Resolved sets are exact integers; the kernel's StressSet is built from
+nothing else.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -46,6 +49,24 @@ class Factor:
 
 
 @dataclass(frozen=True)
+class Tie:
+    """``low <= r_first - r_second <= high``, in 1/SCALE: the basis between two instruments."""
+
+    first: str
+    second: str
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.first == self.second or not self.low <= 0 <= self.high:
+            raise DomainError(
+                f"tie of {self.first} to {self.second}",
+                (self.low, self.high),
+                "name two instruments, and an interval that holds 0",
+            )
+
+
+@dataclass(frozen=True)
 class Stress:
     """Every market against which the mandate's loss limits are proved.
 
@@ -55,6 +76,10 @@ class Stress:
         factors: the factors, in driver order.
         horizon: number of bar opens after the decision that the set covers.
         origin: where the numbers come from, in words; recorded, never evaluated.
+        ties: the bases that the set bounds.
+        carry: by perpetual, the most that funding can take from a long's return over the horizon
+            and the most that it can add: a share of the decision's price, in 1/SCALE, not negative.
+        lost: venues of which any one may fail; what stands there is gone.
     """
 
     instruments: tuple[str, ...]
@@ -62,11 +87,24 @@ class Stress:
     factors: tuple[Factor, ...]
     horizon: int
     origin: str = ""
+    ties: tuple[Tie, ...] = ()
+    carry: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.box) != len(self.instruments) + len(self.factors):
             raise DomainError("stress box", len(self.box), "give one interval a driver")
+        for symbol, (paid, received) in self.carry.items():
+            self.driver(symbol)
+            if min(paid, received) < 0:
+                raise DomainError(f"carry of {symbol}", (paid, received), "write bounds from 0 on")
         self.kernel  # noqa: B018  (built once here, so that a set without no-move is refused)
+
+    def price_box(self, symbol: str) -> tuple[int, int]:
+        """Every price move in the set, whatever funding took or brought, in 1/SCALE."""
+        low, high = self.box[self.driver(symbol)]
+        paid, received = self.carry.get(symbol, (0, 0))
+        return max(-SCALE, low - received), high + paid
 
     @cached_property
     def kernel(self) -> StressSet:
@@ -91,6 +129,11 @@ class Stress:
                 bound = factor.residuals[symbol] * BETA_UNIT
                 rows.append(Row(tuple(tie), bound))
                 rows.append(Row(tuple(-c for c in tie), bound))
+        for basis in self.ties:
+            part = [0] * count
+            part[self.driver(basis.first)], part[self.driver(basis.second)] = 1, -1
+            rows.append(Row(tuple(part), basis.high))
+            rows.append(Row(tuple(-c for c in part), -basis.low))
         return StressSet(self.box, tuple(rows))
 
     def driver(self, symbol: str) -> int:
@@ -101,9 +144,15 @@ class Stress:
             known = ", ".join(self.instruments)
             raise DomainError("instrument", symbol, f"the stress set knows: {known}") from None
 
-    def moves(self, before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Fraction, ...]:
-        """Every driver's move from prices ``before`` to ``after``, exactly, in 1/SCALE."""
-        moves = [Fraction((after[s] - before[s]) * SCALE, before[s]) for s in self.instruments]
+    def moves(
+        self, before: Mapping[str, int], after: Mapping[str, int | Fraction]
+    ) -> tuple[Fraction, ...]:
+        """Every driver's move from prices ``before`` to ``after``, exactly, in 1/SCALE.
+
+        Args:
+            after: price units, less the funding that one unit held long has paid since ``before``.
+        """
+        moves = [Fraction((after[s] - before[s]) * SCALE) / before[s] for s in self.instruments]
         for factor in self.factors:
             moves.append(
                 sum((w * moves[self.driver(s)] for s, w in factor.weights.items()), Fraction(0))
@@ -133,6 +182,15 @@ class Stress:
                         f"{symbol} moved {percent(residual)} against {factor.name}, "
                         f"declared {percent(factor.residuals[symbol])} at most"
                     )
+        for basis in self.ties:
+            if only is not None and {basis.first, basis.second}.isdisjoint(only):
+                continue
+            parted = moves[self.driver(basis.first)] - moves[self.driver(basis.second)]
+            if not basis.low <= parted <= basis.high:
+                return (
+                    f"{basis.first} moved {percent(parted)} against {basis.second}, "
+                    f"declared {percent(basis.low)} to {percent(basis.high)}"
+                )
         return None
 
     def to_json(self) -> dict[str, Any]:
@@ -151,6 +209,9 @@ class Stress:
                 }
                 for f in self.factors
             ],
+            "ties": [[t.first, t.second, t.low, t.high] for t in self.ties],
+            "carry": {s: list(bounds) for s, bounds in sorted(self.carry.items())},
+            "lost": list(self.lost),
         }
 
     @classmethod
@@ -170,6 +231,9 @@ class Stress:
             ),
             value["horizon"],
             value["origin"],
+            tuple(Tie(*tie) for tie in value["ties"]),
+            {s: (paid, received) for s, (paid, received) in value["carry"].items()},
+            tuple(value["lost"]),
         )
 
 

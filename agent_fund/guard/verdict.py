@@ -21,7 +21,7 @@ class Situation:
     """What the guard looks at: the book really held, and the market at one close.
 
     Attributes:
-        prices: closing prices in price units, by symbol.
+        prices: closing prices in price units, by symbol: marks, at which positions are valued.
         nav, mark: NAV and high-water mark in base units of the book's currency.
         bar: number of the bar that has just closed.
         capacity: base units of each instrument that the venue's participation cap lets one bar
@@ -37,11 +37,13 @@ class Situation:
 
 
 def capacity(
-    instruments: Iterable[Instrument], volumes: Mapping[str, Sequence[int]], share: Fraction
+    instruments: Iterable[Instrument],
+    volumes: Mapping[str, Sequence[int]],
+    shares: Mapping[str, Fraction],
 ) -> dict[str, int]:
-    """What one bar can take: ``share`` of the smallest recent volume, in whole lots, by symbol."""
+    """What one bar can take: a share of the smallest recent volume, in whole lots, by symbol."""
     return {
-        i.symbol: int(min(volumes[i.symbol], default=0) * share) // i.lot * i.lot
+        i.symbol: int(min(volumes[i.symbol], default=0) * shares[i.symbol]) // i.lot * i.lot
         for i in instruments
     }
 

@@ -54,7 +54,7 @@ def closing(
 
 def edge(mandate: ResolvedMandate, symbol: str, side: Side, price: int, tick: int) -> int:
     """The limit that fills anywhere inside the set: its edge, and the slippage beyond it."""
-    low, high = mandate.stress.box[mandate.stress.driver(symbol)]
+    low, high = mandate.stress.price_box(symbol)
     slippage = mandate.costs.slippage
     if side is Side.SELL:
         worst = Fraction(price * (SCALE + low), SCALE) * (1 - slippage)

@@ -3,9 +3,6 @@
 ``catalog.json`` names each data set's file and SHA-256. A file is read whole, its hash compared,
 and only then are the same bytes parsed. Files are never changed in place: a new version has a new
 name, and replacing the manifest is what makes it the one that is read. One writer at a time.
-
-Parquet columns: open_time, close_time timestamp[ms, UTC]; open, high, low, close, volume
-decimal128(38, scale).
 """
 
 from __future__ import annotations
@@ -14,75 +11,29 @@ import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent_fund.audit.atomic import replace_file
 from agent_fund.domain.instrument import Instrument
-from agent_fund.market.bars import BarTable
-from agent_fund.market.columns import PRICES, TIMES, BarColumns, from_names
+from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
-from agent_fund.market.gaps import Gap, GapPolicy, align, find_gaps
+from agent_fund.market.funding import FundingColumns
+from agent_fund.market.gaps import find_gaps
+from agent_fund.market.manifest import (
+    MANIFEST,
+    Entry,
+    FundingEntry,
+    GapEntry,
+    Manifest,
+    parse_manifest,
+)
+from agent_fund.market.parquet import (
+    bars_from_parquet,
+    bars_to_parquet,
+    funding_from_parquet,
+    funding_to_parquet,
+)
 
-MANIFEST = "catalog.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-TIMESTAMP = pa.timestamp("ms", tz="UTC")
-DIGITS = 38
-
-Count = Annotated[int, Field(strict=True, ge=0)]
-
-
-class GapEntry(BaseModel):
-    """A ``Gap`` in the data set itself, without the instruments' names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    after: Count
-    before: Count
-
-
-class Entry(BaseModel):
-    """What the manifest says of one data set.
-
-    Attributes:
-        file: name of the Parquet file in the catalog's folder.
-        first_close, last_close: close_time of the first and last bar, ms since the epoch, UTC.
-        step: the length of a bar as people say it, e.g. "1h" or "sessions".
-        max_step_ms: the longest time from one close to the next that is no gap.
-        price_scale, volume_scale: decimals of the columns.
-        source, licence, notes: where the data comes from, under which terms, what was done to it.
-        stale_opens: share of all bars whose open equals the close before, unreduced; where it is
-            high, opens are no prices at which one could have traded.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    bars: Count
-    first_close: Count
-    last_close: Count
-    step: str
-    max_step_ms: Annotated[int, Field(strict=True, gt=0)]
-    gaps: tuple[GapEntry, ...]
-    price_scale: Count
-    volume_scale: Count
-    source: str
-    licence: str
-    notes: str
-    stale_opens: Annotated[str, Field(pattern=r"^[0-9]+/[1-9][0-9]*$")]
-
-
-class Manifest(BaseModel):
-    """The content of ``catalog.json``: data sets by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    datasets: dict[str, Entry] = Field(default_factory=dict)
 
 
 class Catalog:
@@ -92,20 +43,40 @@ class Catalog:
         self.folder = folder
 
     def names(self) -> tuple[str, ...]:
-        """The data sets' names, sorted."""
-        return tuple(sorted(self._manifest().datasets))
+        """The data sets' names, of bars and of funding rates, sorted."""
+        return tuple(self.entries())
 
-    def entry(self, name: str) -> Entry:
-        """What the manifest says of ``name``.
+    def entries(self) -> Mapping[str, Entry | FundingEntry]:
+        """What the manifest says of every data set, by name, sorted.
 
         Raises:
-            MarketError: if the manifest does not know it, or is not a manifest.
+            MarketError: if the manifest is not one.
         """
-        datasets = self._manifest().datasets
-        if name not in datasets:
-            known = ", ".join(sorted(datasets)) or "no data set"
-            raise MarketError(str(self.folder / MANIFEST), name, f"the catalog has: {known}")
-        return datasets[name]
+        return self._manifest().entries()
+
+    def entry(self, name: str) -> Entry:
+        """What the manifest says of the bars ``name``.
+
+        Raises:
+            MarketError: if the manifest does not know it, or as funding rates.
+        """
+        entry = self._entry(name)
+        if not isinstance(entry, Entry):
+            fix = "it holds funding rates, and bars are wanted: name a data set of bars"
+            raise MarketError(str(self.folder / MANIFEST), name, fix)
+        return entry
+
+    def funding_entry(self, name: str) -> FundingEntry:
+        """What the manifest says of the funding rates ``name``.
+
+        Raises:
+            MarketError: if the manifest does not know it, or as bars.
+        """
+        entry = self._entry(name)
+        if not isinstance(entry, FundingEntry):
+            fix = "it holds bars, and funding rates are wanted: name a data set of funding"
+            raise MarketError(str(self.folder / MANIFEST), name, fix)
+        return entry
 
     def write(
         self,
@@ -117,17 +88,18 @@ class Catalog:
         source: str,
         licence: str,
         notes: str = "",
+        asked_from: int | None = None,
     ) -> Entry:
-        """Store ``columns`` as data set ``name``, in place of an older one of that name.
+        """Store ``columns`` as data set ``name``, in place of older bars of that name.
 
         Raises:
-            MarketError: for no bars, or a name that is not letters, digits, ``-`` and ``_``.
+            MarketError: for no bars; a name that is not letters, digits, ``-`` and ``_``, or that
+                funding rates have.
         """
-        if not NAME.fullmatch(name):
-            raise MarketError("name of a data set", name, "write letters, digits, - and _ only")
+        self._require_name(name, "bars")
         if not len(columns):
             raise MarketError(columns.source, "no bars", "a data set needs at least one")
-        content = _to_parquet(columns)
+        content = bars_to_parquet(columns)
         sha256 = hashlib.sha256(content).hexdigest()
         entry = Entry(
             file=f"{name}.{sha256[:16]}.parquet",
@@ -147,25 +119,99 @@ class Catalog:
             licence=licence,
             notes=notes,
             stale_opens=stale_opens(columns),
+            asked_from=asked_from,
         )
-        datasets = self._manifest().datasets
-        self.folder.mkdir(parents=True, exist_ok=True)
-        replace_file(self.folder / entry.file, content)
-        manifest = Manifest(datasets=dict(sorted((datasets | {name: entry}).items())))
-        replace_file(self.folder / MANIFEST, f"{manifest.model_dump_json(indent=1)}\n".encode())
-        old = datasets.get(name)
-        if old is not None and old.file != entry.file:
-            (self.folder / old.file).unlink(missing_ok=True)
+        self._store(name, entry, content)
+        return entry
+
+    def write_funding(
+        self,
+        name: str,
+        columns: FundingColumns,
+        *,
+        source: str,
+        licence: str,
+        notes: str = "",
+        asked_from: int | None = None,
+    ) -> FundingEntry:
+        """Store ``columns`` as data set ``name``, in place of older funding rates of that name.
+
+        Raises:
+            MarketError: for no payments; a name as ``write`` refuses it, or that bars have.
+        """
+        self._require_name(name, "funding")
+        if not len(columns):
+            raise MarketError(columns.source, "no payments", "a data set needs at least one")
+        content = funding_to_parquet(columns)
+        sha256 = hashlib.sha256(content).hexdigest()
+        entry = FundingEntry(
+            file=f"{name}.{sha256[:16]}.parquet",
+            sha256=sha256,
+            payments=len(columns),
+            first_time=columns.times[0],
+            last_time=columns.times[-1],
+            max_step_ms=columns.usual_step_ms(),
+            gaps=tuple(GapEntry(after=after, before=before) for after, before in columns.gaps()),
+            source=source,
+            licence=licence,
+            notes=notes,
+            asked_from=asked_from,
+        )
+        self._store(name, entry, content)
         return entry
 
     def read(self, name: str, instrument: Instrument) -> BarColumns:
         """The bars of data set ``name``, in the units of ``instrument``.
 
         Raises:
-            MarketError: if the file is missing or differs from the manifest; if a value has more
-                decimals than the instrument.
+            MarketError: as ``read_bars`` does; if a value has more decimals than the instrument.
+        """
+        return self.read_bars(name).rescaled(instrument.price_scale, instrument.base.scale)
+
+    def read_bars(self, name: str) -> BarColumns:
+        """The bars of data set ``name``, in the units that it is stored in.
+
+        Raises:
+            MarketError: if the manifest does not know such bars; if the file is missing or differs
+                from the manifest.
         """
         entry = self.entry(name)
+        content = self._content(name, entry)
+        place = str(self.folder / entry.file)
+        return bars_from_parquet(content, place, entry.price_scale, entry.volume_scale)
+
+    def read_funding(self, name: str) -> FundingColumns:
+        """The funding rates of data set ``name``; raises as ``read_bars`` does."""
+        entry = self.funding_entry(name)
+        return funding_from_parquet(self._content(name, entry), str(self.folder / entry.file))
+
+    def _entry(self, name: str) -> Entry | FundingEntry:
+        entries = self.entries()
+        if name not in entries:
+            known = ", ".join(entries) or "no data set"
+            raise MarketError(str(self.folder / MANIFEST), name, f"the catalog has: {known}")
+        return entries[name]
+
+    def _require_name(self, name: str, kind: str) -> None:
+        if not NAME.fullmatch(name):
+            raise MarketError("name of a data set", name, "write letters, digits, - and _ only")
+        there = self.entries().get(name)
+        if there is not None and there.kind != kind:
+            fix = f"the catalog has {there.kind} of this name: choose another for {kind}"
+            raise MarketError("name of a data set", name, fix)
+
+    def _store(self, name: str, entry: Entry | FundingEntry, content: bytes) -> None:
+        manifest = self._manifest()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace_file(self.folder / entry.file, content)
+        text = manifest.with_entry(name, entry).model_dump_json(indent=1)
+        replace_file(self.folder / MANIFEST, f"{text}\n".encode())
+        old = manifest.entries().get(name)
+        if old is not None and old.file != entry.file:
+            (self.folder / old.file).unlink(missing_ok=True)
+
+    def _content(self, name: str, entry: Entry | FundingEntry) -> bytes:
+        """The bytes of the data set's file, which are what the manifest says."""
         path = self.folder / entry.file
         if not path.is_file():
             raise MarketError(str(path), "missing file", f"import {name} again")
@@ -174,118 +220,14 @@ class Catalog:
         if sha256 != entry.sha256:
             fix = f"the manifest says {entry.sha256}: import {name} again"
             raise MarketError(f"{path}, sha256", sha256, fix)
-        bars = _from_parquet(content, str(path), entry)
-        return bars.rescaled(instrument.price_scale, instrument.base.scale)
+        return content
 
     def _manifest(self) -> Manifest:
         path = self.folder / MANIFEST
-        if not path.is_file():
-            return Manifest()
-        try:
-            return Manifest.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            problem = error.errors()[0]
-            place = ".".join(map(str, problem["loc"])) or "document"
-            fix = f"{problem['msg']}: import the data again"
-            raise MarketError(f"{path}, {place}", problem["input"], fix) from error
-
-
-def load_table(
-    catalog: Catalog,
-    datasets: Mapping[str, tuple[str, Instrument]],
-    policy: GapPolicy,
-    start_ms: int | None = None,
-    end_ms: int | None = None,
-) -> tuple[BarTable, tuple[Gap, ...]]:
-    """The synchronous bars of several data sets with start_ms <= close_time < end_ms.
-
-    Gaps outside that period do not matter. The shortest of the data sets' ``max_step_ms`` holds.
-
-    Args:
-        catalog: where the data sets are.
-        datasets: by symbol: name of the data set, and the instrument.
-        policy: whether a gap is an error.
-        start_ms, end_ms: the period, ms since the epoch, UTC; None leaves an end open.
-
-    Returns:
-        The table, instruments in the order of ``datasets``, and the gaps in order of time.
-
-    Raises:
-        MarketError: as ``Catalog.read``, ``align`` and ``BarTable.from_columns`` do.
-    """
-    columns = {
-        symbol: catalog.read(name, instrument).between(start_ms, end_ms)
-        for symbol, (name, instrument) in datasets.items()
-    }
-    max_step_ms = min((catalog.entry(name).max_step_ms for name, _ in datasets.values()), default=1)
-    aligned, gaps = align(columns, policy, max_step_ms)
-    instruments = tuple(instrument for _, instrument in datasets.values())
-    return BarTable.from_columns(instruments, aligned), gaps
+        return parse_manifest(path.read_bytes(), str(path)) if path.is_file() else Manifest()
 
 
 def stale_opens(columns: BarColumns) -> str:
     """The share of all bars whose open equals the close before, "numerator/denominator"."""
     pairs = zip(columns.opens[1:], columns.closes, strict=False)
     return f"{sum(open_ == close for open_, close in pairs)}/{len(columns)}"
-
-
-def whole_column(table: pa.Table, name: str, place: str) -> pa.Array:
-    """Column ``name`` as one array.
-
-    Raises:
-        MarketError: naming the row of the first null.
-    """
-    array = table[name].combine_chunks()
-    if array.null_count:
-        row = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
-        raise MarketError(f"{place}, row {row}, column {name}", None, "every bar needs a value")
-    return array
-
-
-def decimal_units(array: pa.Array) -> tuple[int, list[int]]:
-    """Scale and integers of a decimal column without nulls, exactly as Arrow stores them."""
-    scale = array.type.scale
-    if not len(array):
-        return scale, []
-    # Arrow's layout of decimal128: 16 bytes, little endian, two's complement.
-    exact = array.cast(pa.decimal128(DIGITS, scale))
-    halves = np.frombuffer(exact.buffers()[1], dtype="<i8").reshape(-1, 2)
-    halves = halves[exact.offset : exact.offset + len(exact)]
-    low, high = halves[:, 0].astype("<u8").tolist(), halves[:, 1].tolist()
-    return scale, [(above << 64) | below for above, below in zip(high, low, strict=True)]
-
-
-def _decimal_array(units: list[int], kind: pa.DataType) -> pa.Array:
-    content = b"".join([value.to_bytes(16, "little") for value in units])
-    return pa.Array.from_buffers(kind, len(units), [None, pa.py_buffer(content)])
-
-
-def _schema(price_scale: int, volume_scale: int) -> pa.Schema:
-    scales = dict.fromkeys(PRICES, price_scale) | {"volume": volume_scale}
-    decimals = {name: pa.decimal128(DIGITS, scale) for name, scale in scales.items()}
-    return pa.schema(dict.fromkeys(TIMES, TIMESTAMP) | decimals)
-
-
-def _to_parquet(columns: BarColumns) -> bytes:
-    schema = _schema(columns.price_scale, columns.volume_scale)
-    arrays = [
-        pa.array(values, pa.int64()).cast(TIMESTAMP)
-        if name in TIMES
-        else _decimal_array(values, schema.field(name).type)
-        for name, values in columns.by_name().items()
-    ]
-    sink = pa.BufferOutputStream()
-    pq.write_table(pa.table(arrays, schema=schema), sink)
-    return bytes(sink.getvalue())
-
-
-def _from_parquet(content: bytes, place: str, entry: Entry) -> BarColumns:
-    table = pq.read_table(pa.BufferReader(content))
-    if not table.schema.equals(_schema(entry.price_scale, entry.volume_scale)):
-        raise MarketError(f"{place}, schema", str(table.schema), "it is not the manifest's")
-    arrays = {name: whole_column(table, name, place) for name in table.column_names}
-    columns = {
-        name: array.cast(pa.int64()).to_pylist() if name in TIMES else decimal_units(array)[1]
-        for name, array in arrays.items()
-    }
-    return from_names(place, entry.price_scale, entry.volume_scale, columns)

@@ -1,4 +1,4 @@
-"""The one error of the market: it names the file and place, the value seen, and the fix."""
+"""What the market raises: data that is refused, and exchanges that fail; both name the fix."""
 
 from __future__ import annotations
 
@@ -16,4 +16,20 @@ class MarketError(ValueError):
         super().__init__(f"{place}: {value!r} is refused; {fix}")
         self.place = place
         self.value = value
+        self.fix = fix
+
+
+class ExchangeError(RuntimeError):
+    """An exchange that did not answer, or whose answers cannot be used.
+
+    Attributes:
+        place: the exchange and what it was asked for, e.g. ``"binance, bars of BTC/USDT"``.
+        reason: what it said, or what was wrong with what it said.
+        fix: what to do.
+    """
+
+    def __init__(self, place: str, reason: str, fix: str) -> None:
+        super().__init__(f"{place}: {reason}; {fix}")
+        self.place = place
+        self.reason = reason
         self.fix = fix

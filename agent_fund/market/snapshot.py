@@ -6,17 +6,29 @@
 
 from __future__ import annotations
 
-import hashlib
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 import pandas as pd
 
-from agent_fund.domain.instrument import Instrument
-from agent_fund.market.bars import Row, bar_bytes, header_bytes
+from agent_fund.domain.instrument import Instrument, Kind
+from agent_fund.market.bars import Row, Values
+from agent_fund.market.digest import BarDigest
 from agent_fund.market.errors import MarketError
+
+# Where a Row has them.
+OPENS: Final = 2
+HIGHS: Final = 3
+LOWS: Final = 4
+CLOSES: Final = 5
+VOLUMES: Final = 6
+MARKS: Final = 8
+INDICES: Final = 10
 
 
 class History:
@@ -27,7 +39,16 @@ class History:
     step of a backtest.
     """
 
-    __slots__ = ("_columns", "_hashed", "_hasher", "_instruments", "_last_time", "_rows", "_width")
+    __slots__ = (
+        "_columns",
+        "_digested",
+        "_digester",
+        "_instruments",
+        "_last_time",
+        "_paid",
+        "_rows",
+        "_width",
+    )
 
     def __init__(self, instruments: Sequence[Instrument]) -> None:
         self._instruments = MappingProxyType({item.symbol: item for item in instruments})
@@ -38,8 +59,14 @@ class History:
             raise MarketError("instruments of a history", names, "give at least one, each once")
         self._rows: list[Row] = []
         self._last_time = 0
-        self._hasher = hashlib.sha256(header_bytes(instruments))
-        self._hashed = 0
+        self._digester = BarDigest(instruments)
+        self._digested = 0
+        # Of each perpetual, by column: the bars at whose open funding was paid, and the rates.
+        self._paid: dict[int, tuple[list[int], list[int]]] = {
+            column: ([], [])
+            for column, item in enumerate(instruments)
+            if item.kind is Kind.PERPETUAL
+        }
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -48,13 +75,19 @@ class History:
         self,
         open_time: int,
         close_time: int,
-        opens: tuple[int, ...],
-        highs: tuple[int, ...],
-        lows: tuple[int, ...],
-        closes: tuple[int, ...],
-        volumes: tuple[int, ...],
+        opens: Values,
+        highs: Values,
+        lows: Values,
+        closes: Values,
+        volumes: Values,
+        mark_opens: Values | None = None,
+        mark_closes: Values | None = None,
+        rates: Values = (),
+        indices: Values = (),
     ) -> None:
         """Make the bar [open_time, close_time) known; call it when the bar has closed.
+
+        Takes a ``bars.Row``; the last four may be left out where there is no perpetual.
 
         Raises:
             MarketError: if the bar opens before the last one closed, or a tuple has not one value
@@ -65,12 +98,28 @@ class History:
             fix = f"it must open at {self._last_time} or later, and close after it opens"
             raise MarketError(place, (open_time, close_time), fix)
         width = self._width
-        if not (len(opens) == len(highs) == len(lows) == len(closes) == len(volumes) == width):
+        if not self._paid:
+            # Spot is valued at its last price, whatever the feed calls a mark.
+            mark_opens, mark_closes, rates, indices = opens, closes, (), ()
+        elif mark_opens is None or mark_closes is None:
             place = f"bar {len(self)} of the history"
-            seen = tuple(map(len, (opens, highs, lows, closes, volumes)))
-            raise MarketError(place, seen, f"give {width} values, one for each instrument")
+            raise MarketError(place, "no mark prices", "a history with perpetuals needs them")
+        elif not (len(mark_opens) == len(mark_closes) == len(rates) == len(indices) == width):
+            raise self._misshapen(mark_opens, mark_closes, rates, indices)
+        if not (len(opens) == len(highs) == len(lows) == len(closes) == len(volumes) == width):
+            raise self._misshapen(opens, highs, lows, closes, volumes)
+        if any(rates):
+            for column, (bars, paid) in self._paid.items():
+                if rates[column]:
+                    bars.append(len(self._rows))
+                    paid.append(rates[column])
         self._last_time = close_time
-        self._rows.append((open_time, close_time, opens, highs, lows, closes, volumes))
+        self._rows.append(
+            (
+                *(open_time, close_time, opens, highs, lows, closes, volumes),
+                *(mark_opens, mark_closes, rates, indices),
+            )
+        )
 
     def snapshot(self) -> Snapshot:
         """What is known now, at the close of the last bar.
@@ -88,14 +137,18 @@ class History:
 
         Only bars not hashed yet cost anything, unless an older snapshot asks late.
         """
-        if length >= self._hashed:
-            hasher, start = self._hasher, self._hashed
-            self._hashed = length
+        if length >= self._digested:
+            digester, start = self._digester, self._digested
+            self._digested = length
         else:
-            hasher, start = hashlib.sha256(header_bytes(tuple(self._instruments.values()))), 0
+            digester, start = BarDigest(tuple(self._instruments.values())), 0
         for bar in range(start, length):
-            hasher.update(bar_bytes(*self._rows[bar]))
-        return hasher.hexdigest()
+            digester.add(*self._rows[bar])
+        return digester.hexdigest()
+
+    def _misshapen(self, *values: Values) -> MarketError:
+        place, fix = f"bar {len(self)} of the history", "one for each instrument"
+        return MarketError(place, tuple(map(len, values)), f"give {self._width} values, {fix}")
 
 
 class Snapshot:
@@ -124,49 +177,82 @@ class Snapshot:
 
     @property
     def prices(self) -> Mapping[str, int]:
-        """Last closing price by symbol, in price units; a new mapping each time."""
+        """What a position is valued at, by symbol, in price units; a new mapping each time.
+
+        The mark price at the last close; for spot that is the last closing price.
+        """
         history = self._history
-        return dict(zip(history._columns, history._rows[self._length - 1][5], strict=True))
+        return dict(zip(history._columns, history._rows[self._length - 1][MARKS], strict=True))
 
     def last_close(self, symbol: str) -> int:
-        """The last closing price of ``symbol``, in price units."""
+        """The last closing price of trades in ``symbol``, in price units."""
         history = self._history
         column = history._columns.get(symbol)
         if column is None:
             column = self._column(symbol)
-        return history._rows[self._length - 1][5][column]
+        return history._rows[self._length - 1][CLOSES][column]
 
     def price(self, symbol: str) -> Decimal:
         """The last closing price of ``symbol`` as the Decimal that people read."""
         units = self.last_close(symbol)
         return self._history._instruments[symbol].price_decimal(units)
 
+    def mark(self, symbol: str) -> int:
+        """The mark price of ``symbol`` at the last close, in price units; spot: its last price."""
+        return self._history._rows[self._length - 1][MARKS][self._column(symbol)]
+
+    def index(self, symbol: str) -> int:
+        """The index price of ``symbol`` at the last close; its mark price where there is none."""
+        row = self._history._rows[self._length - 1]
+        return (row[INDICES] or row[MARKS])[self._column(symbol)]
+
+    def basis(self, symbol: str) -> Fraction:
+        """By what share the mark price of ``symbol`` lies above its index price; exact."""
+        return Fraction(self.mark(symbol), self.index(symbol)) - 1
+
+    def funding_rates(self, symbol: str, n: int) -> list[int]:
+        """The last ``n`` funding rates paid, oldest first; fewer if there are fewer.
+
+        Returns:
+            Integers of 10**-RATE_SCALE of the notional, positive where longs pay shorts, one for
+            each bar at whose open something was paid; none for spot.
+        """
+        if n < 0:
+            raise MarketError(f"funding rates of {symbol}", n, "ask for 0 or more")
+        bars, paid = self._history._paid.get(self._column(symbol), ([], []))
+        known = bisect_left(bars, self._length)
+        return paid[max(0, known - n) : known]
+
     def closes(self, symbol: str, n: int) -> list[int]:
         """The last ``n`` closing prices, oldest first, in price units; fewer if there are fewer."""
         column = self._column(symbol)
-        return [row[5][column] for row in self._last(symbol, n)]
+        return [row[CLOSES][column] for row in self._last(symbol, n)]
 
     def volumes(self, symbol: str, n: int) -> list[int]:
         """The last ``n`` volumes, oldest first, in base units; fewer if there are fewer."""
         column = self._column(symbol)
-        return [row[6][column] for row in self._last(symbol, n)]
+        return [row[VOLUMES][column] for row in self._last(symbol, n)]
 
     def frame(self, symbol: str, n: int) -> pd.DataFrame:
         """The last ``n`` bars as floats for models and plots.
 
         Returns:
-            Columns open, high, low, close (quote asset), volume (base asset), each at most n
-            rows, oldest first; the index is close_time, a DatetimeIndex in UTC.
+            Columns open, high, low, close (quote asset), volume (base asset), and mark (quote
+            asset, at the close) for perpetuals, each at most n rows, oldest first; the index is
+            close_time, a DatetimeIndex in UTC.
         """
         column, rows = self._column(symbol), self._last(symbol, n)
         instrument = self._history._instruments[symbol]
         price, volume = 10**instrument.price_scale, 10**instrument.base.scale
-        fields = {"open": (2, price), "high": (3, price), "low": (4, price), "close": (5, price)}
-        fields["volume"] = (6, volume)
         values = {
-            name: [_at(row, field, column) / unit for row in rows]
-            for name, (field, unit) in fields.items()
+            "open": [row[OPENS][column] / price for row in rows],
+            "high": [row[HIGHS][column] / price for row in rows],
+            "low": [row[LOWS][column] / price for row in rows],
+            "close": [row[CLOSES][column] / price for row in rows],
+            "volume": [row[VOLUMES][column] / volume for row in rows],
         }
+        if instrument.kind is Kind.PERPETUAL:
+            values["mark"] = [row[MARKS][column] / price for row in rows]
         times = np.array([row[1] for row in rows], dtype="datetime64[ms]")
         index = pd.DatetimeIndex(times, name="close_time")
         return pd.DataFrame(values, index=index.tz_localize("UTC"), dtype="float64")
@@ -186,10 +272,3 @@ class Snapshot:
             known = ", ".join(self._history._columns)
             raise MarketError("instrument of a snapshot", symbol, f"the snapshot has: {known}")
         return column
-
-
-def _at(row: Row, field: int, column: int) -> int:
-    values = row[field]
-    if isinstance(values, int):
-        raise MarketError("field of a bar", field, "times are not prices")
-    return values[column]

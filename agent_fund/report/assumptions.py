@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent_fund.guard.stress import percent
-from agent_fund.report.numbers import count, limit_percent
+from agent_fund.report.numbers import DASH, count, limit_percent
 from agent_fund.report.run import Run
 
 WATCHED = {"held": "held", "failed": "failed", "untested": "not tested", "unseen": "not visible"}
@@ -42,12 +42,13 @@ def assumptions(run: Run) -> list[Assumption]:
     fills = sum(r["kind"] == "fill" for r in run.records)
     fee, slippage = (limit_percent(float(c)) for c in (mandate.costs.fee, mandate.costs.slippage))
     unseen = "cannot be seen from bars"
+    moves = "Prices, bases and funding" if mandate.stress.carry else "Prices"
     acts = f"{count(ways_out, 'way')} out" if ways_out else "no way out was needed"
     return [
         _watched(
             run,
             "A1",
-            "Prices stay inside the stress set, counted from the decision in force, for "
+            f"{moves} stay inside the stress set, counted from the decision in force, for "
             + count(mandate.stress.horizon, "open"),
             inside + outside,
             f"{count(inside, 'bar')} inside, {outside:,} outside",
@@ -72,12 +73,21 @@ def stress_rows(run: Run) -> list[tuple[str, str, str]]:
     stress = run.parts.mandate.stress
     names = [*stress.instruments, *(f"{f.name} (basket)" for f in stress.factors)]
     return [
-        (name, percent(low), percent(high))
-        for name, (low, high) in zip(names, stress.box, strict=True)
-    ] + [
-        (f"{symbol} against {f.name}", percent(-residual), percent(residual))
-        for f in stress.factors
-        for symbol, residual in f.residuals.items()
+        *(
+            (name, percent(low), percent(high))
+            for name, (low, high) in zip(names, stress.box, strict=True)
+        ),
+        *(
+            (f"{symbol} against {f.name}", percent(-residual), percent(residual))
+            for f in stress.factors
+            for symbol, residual in f.residuals.items()
+        ),
+        *((f"{t.first} against {t.second}", percent(t.low), percent(t.high)) for t in stress.ties),
+        *(
+            (f"of which funding, {symbol}", percent(-paid), percent(received))
+            for symbol, (paid, received) in stress.carry.items()
+        ),
+        *((f"{venue} fails", "all that stands there", DASH) for venue in stress.lost),
     ]
 
 

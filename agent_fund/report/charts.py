@@ -9,7 +9,6 @@ import pandas as pd
 from agent_fund.report.figure import (
     ACCENT,
     ACCENT_PALE,
-    BAND_AXIS,
     GRID,
     INK,
     INSTRUMENTS,
@@ -20,20 +19,23 @@ from agent_fund.report.figure import (
     Trace,
     layout,
     line,
-    mode_bands,
     times,
     values,
 )
 from agent_fund.report.numbers import limit_percent
+from agent_fund.report.over_time import kept, over_time
 from agent_fund.report.run import Run
-from agent_fund.report.thinning import kept_rows
 
 RATIO_DIGITS = 5
+BROKEN = (
+    ("max_drawdown", "Limit broken", "x"),
+    ("margin_safety", "Liquidated by the venue", "star-triangle-down"),
+)
 
 
 def nav_chart(run: Run) -> Figure:
     """NAV, its high-water mark, the floor that the mandate promises, and the unguarded twin."""
-    frame, kept = _kept(run)
+    frame, rows = kept(run)
     x = times(pd.DatetimeIndex(frame.index))
     digits = max(0, 7 - len(str(int(frame["mark"].max()))))
     money = {"hovertemplate": f"%{{y:,.{min(digits, 2)}f}}"}
@@ -55,7 +57,7 @@ def nav_chart(run: Run) -> Figure:
     if run.twin:
         twin = frame["unguarded_nav"]
         traces.append(line("Unguarded", x, values(twin, digits), TWIN, **money))
-        beyond = run.unguarded_beyond.iloc[kept]
+        beyond = run.unguarded_beyond.iloc[rows]
         if beyond.any():
             over = line(
                 "Unguarded, beyond the limit",
@@ -68,22 +70,21 @@ def nav_chart(run: Run) -> Figure:
             traces.append(over)
     nav = values(frame["nav"], digits)
     traces.append(line("Fund", x, nav, ACCENT, width=2.2, **money))
-    if run.monitor.breaches:
-        traces.append(_breaches(run, digits))
+    traces += _breaches(run, digits)
     axis = {"title": {"text": run.currency}, "tickformat": "~s"}
-    return _over_time(run, traces, layout(400, axis), named=True)
+    return over_time(run, traces, layout(400, axis), named=True)
 
 
 def drawdown_chart(run: Run) -> Figure:
     """The share below the mark, with and without the guard, against the limit."""
-    frame, kept = _kept(run)
+    frame, rows = kept(run)
     x = times(pd.DatetimeIndex(frame.index))
     share: dict[str, Any] = {"hovertemplate": "%{y:.2%}"}
     traces = []
     if run.twin:
-        y = values(run.unguarded_drawdown.iloc[kept], RATIO_DIGITS)
+        y = values(run.unguarded_drawdown.iloc[rows], RATIO_DIGITS)
         traces.append(line("Unguarded", x, y, TWIN, **share))
-    y = values(run.drawdown.iloc[kept], RATIO_DIGITS)
+    y = values(run.drawdown.iloc[rows], RATIO_DIGITS)
     filled = {"fill": "tozeroy", "fillcolor": ACCENT_PALE}
     traces.append(line("Fund", x, y, ACCENT, width=1.8, **filled, **share))
     ends = [x[0], x[-1]]
@@ -91,12 +92,12 @@ def drawdown_chart(run: Run) -> Figure:
     name = f"Limit: {limit_percent(run.limit)}"
     traces.append(line(name, ends, [*limit], LIMIT, dash="dash", hoverinfo="skip"))
     axis = {"tickformat": ".0%", "rangemode": "tozero"}
-    return _over_time(run, traces, layout(250, axis))
+    return over_time(run, traces, layout(250, axis))
 
 
 def exposure_chart(run: Run) -> Figure:
     """Exposure by instrument, stacked, under the cap of the day and the cap at no drawdown."""
-    frame, _ = _kept(run)
+    frame, _ = kept(run)
     x = times(pd.DatetimeIndex(frame.index))
     share: dict[str, Any] = {"hovertemplate": "%{y:.1%}"}
     traces = []
@@ -115,14 +116,7 @@ def exposure_chart(run: Run) -> Figure:
         ends, flat = [x[0], x[-1]], values(pd.Series([most, most]), RATIO_DIGITS)
         traces.append(line(name, ends, flat, INK, width=1, hoverinfo="skip"))
     axis = {"tickformat": ".0%", "rangemode": "tozero", "title": {"text": "share of NAV"}}
-    return _over_time(run, traces, layout(270, axis))
-
-
-def _kept(run: Run) -> tuple[pd.DataFrame, Any]:
-    """The rows to draw, and their numbers."""
-    lowest = [run.drawdown, *([run.unguarded_drawdown] if run.twin else [])]
-    kept = kept_rows(len(run.frame), lowest)
-    return run.frame.iloc[kept], kept
+    return over_time(run, traces, layout(270, axis))
 
 
 def _held(run: Run, frame: pd.DataFrame) -> list[tuple[str, pd.Series[float]]]:
@@ -136,26 +130,23 @@ def _held(run: Run, frame: pd.DataFrame) -> list[tuple[str, pd.Series[float]]]:
     return [*((s, columns[s]) for s in shown), (f"{len(rest)} others", others)]
 
 
-def _breaches(run: Run, digits: int) -> Trace:
+def _breaches(run: Run, digits: int) -> list[Trace]:
     stamps = times(pd.DatetimeIndex(run.frame.index))
-    breaches = run.monitor.breaches
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "Limit broken",
-        "x": [stamps[b.bar] for b in breaches],
-        "y": [round(run.nav(b.nav), digits) for b in breaches],
-        "marker": {"symbol": "x", "size": 10, "color": INK, "line": {"color": GRID, "width": 1}},
-        "hovertemplate": "%{y:,.2f}",
-    }
-
-
-def _over_time(
-    run: Run, traces: list[Trace], shape: dict[str, Any], *, named: bool = False
-) -> Figure:
-    """The figure over the whole run, with the modes shaded; ``named``: in the legend too."""
-    bands = [band | {"showlegend": named} for band in mode_bands(run)]
-    if bands:
-        shape["yaxis9"] = BAND_AXIS
-    shape["xaxis"]["range"] = times(pd.DatetimeIndex(run.frame.index[[0, -1]]))
-    return {"data": [*bands, *traces], "layout": shape}
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": [stamps[b.bar] for b in breaches],
+            "y": [round(run.nav(b.nav), digits) for b in breaches],
+            "marker": {
+                "symbol": symbol,
+                "size": 10,
+                "color": INK,
+                "line": {"color": GRID, "width": 1},
+            },
+            "hovertemplate": "%{y:,.2f}",
+        }
+        for limit, name, symbol in BROKEN
+        if (breaches := [b for b in run.monitor.breaches if b.limit == limit])
+    ]

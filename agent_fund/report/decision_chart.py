@@ -27,8 +27,9 @@ from agent_fund.report.figure import (
     times,
 )
 from agent_fund.report.numbers import limit_percent
+from agent_fund.report.over_time import with_windows
 from agent_fund.report.run import Run
-from agent_fund.report.thinning import evenly
+from agent_fund.report.thinning import MAX_MARKS, evenly
 
 OUTCOMES = {
     "admitted": ("Admitted", ACCENT, "circle"),
@@ -36,6 +37,8 @@ OUTCOMES = {
     "refused": ("Refused", LIMIT, "x"),
 }
 MAX_REASON = 240
+MAX_DECISIONS = 600
+"""Of each kind of mark that carries words."""
 
 
 def decision_chart(run: Run) -> Figure:
@@ -44,7 +47,7 @@ def decision_chart(run: Run) -> Figure:
     traces = []
     made = decisions(run)
     for outcome, (name, colour, symbol) in OUTCOMES.items():
-        some = evenly([d for d in made if d.outcome == outcome])
+        some = evenly([d for d in made if d.outcome == outcome], MAX_DECISIONS)
         if some:
             traces.append(
                 _marks(
@@ -63,7 +66,8 @@ def decision_chart(run: Run) -> Figure:
         traces.append(_lane(stamps, missed, lanes[-1], text, MUTED))
     done = acts(run)
     for act, words in ACTS.items():
-        events = evenly([a for a in done if a.act == act])
+        most = MAX_MARKS if act == "look" else MAX_DECISIONS
+        events = evenly([a for a in done if a.act == act], most)
         if events:
             lanes.append(words)
             text = [lines([escaped(a.why), escaped(a.legs)]) or words for a in events]
@@ -87,7 +91,7 @@ def decision_chart(run: Run) -> Figure:
             "gridcolor": GRID,
             "automargin": True,
         }
-    return {"data": traces, "layout": figure}
+    return {"data": traces, "layout": with_windows(run, figure)}
 
 
 def _decision_text(decision: Decision) -> str:

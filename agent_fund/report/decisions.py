@@ -29,18 +29,31 @@ class Decision:
 
     Attributes:
         theta: the share of the proposal that was sent: 1 admitted, 0 refused.
-        asked, sent: the legs in words.
+        proposal, record: what was asked for and what was sent, as in the log.
         reason: the agent's own words; untrusted text.
         why: the guard's words for each guardrail that the proposal would have broken.
+        broken: the names of those guardrails.
     """
 
     bar: int
     outcome: str
     theta: float
-    asked: str
-    sent: str
     reason: str
     why: tuple[str, ...]
+    broken: tuple[str, ...]
+    run: Run
+    proposal: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+    @property
+    def asked(self) -> str:
+        """The legs asked for, and the cash to be moved, in words."""
+        return _trade(self.run, self.proposal)
+
+    @property
+    def sent(self) -> str:
+        """What was sent of it, in words."""
+        return _trade(self.run, self.record)
 
 
 @dataclass(frozen=True)
@@ -72,10 +85,12 @@ def decisions(run: Run) -> list[Decision]:
                     record["bar"],
                     record["outcome"],
                     float(Fraction(record["theta"])),
-                    legs_text(run, proposal["legs"]),
-                    legs_text(run, record["legs"]),
                     proposal["reason"],
                     tuple(Finding(**finding).text for finding in record["broken"]),
+                    tuple(finding["guardrail"] for finding in record["broken"]),
+                    run,
+                    proposal,
+                    record,
                 )
             )
     return found
@@ -101,10 +116,28 @@ def legs_text(run: Run, legs: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(_leg(instruments[leg["instrument"]], leg) for leg in legs)
 
 
+def _trade(run: Run, record: Mapping[str, Any]) -> str:
+    """Legs, and the cash that is moved with them."""
+    moved = [
+        f"move {run.parts.currency.amount(int(t['amount'])):,.2f} {run.currency} "
+        f"from {t['source']} to {t['target']}"
+        for t in record.get("transfers", ())
+    ]
+    return "; ".join(filter(None, [legs_text(run, record["legs"]), *moved]))
+
+
 def _leg(instrument: Instrument, leg: Mapping[str, Any]) -> str:
-    quantity = instrument.base.amount(int(leg["quantity"]))
+    size = instrument.base.amount(int(leg["quantity"]))
     limit = instrument.price_decimal(int(leg["limit"]))
-    return f"{leg['side']} {quantity:,f} {instrument.symbol} at {limit:,f} or better"
+    lot = _digits(instrument.base.scale, instrument.lot)
+    tick = _digits(instrument.price_scale, instrument.tick)
+    return f"{leg['side']} {size:,.{lot}f} {instrument.symbol} at {limit:,.{tick}f} or better"
+
+
+def _digits(scale: int, step: int) -> int:
+    """Decimals of multiples of ``step`` base units: the zeros that all of them end in left out."""
+    zeros = len(str(step)) - len(str(step).rstrip("0"))
+    return max(0, scale - zeros)
 
 
 def _why(run: Run, record: Mapping[str, Any]) -> str:

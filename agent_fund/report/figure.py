@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import html
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-
-from agent_fund.report.run import Run
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]
@@ -29,11 +27,6 @@ GRID = "#e9ebee"
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 INSTRUMENTS = ("#0072b2", "#56b4e9", "#009e73", "#e69f00", "#cc79a7", "#8b919a")
-MODES = {
-    "reducing": ("Reducing", "rgba(230,159,0,0.20)"),
-    "exiting": ("Exiting", "rgba(213,94,0,0.17)"),
-    "halted": ("Halted", "rgba(91,99,109,0.15)"),
-}
 
 
 def times(index: pd.DatetimeIndex) -> list[str]:
@@ -58,7 +51,7 @@ def layout(height: int, y: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     axis = {"gridcolor": GRID, "linecolor": GRID, "zeroline": False}
     return {
         "height": height,
-        "margin": {"l": 64, "r": 16, "t": 34, "b": 30},
+        "margin": {"l": 64, "r": 16, "t": 34, "b": 42},
         "font": {"family": FONT, "size": 12, "color": MUTED},
         "paper_bgcolor": "#ffffff",
         "plot_bgcolor": "#ffffff",
@@ -76,39 +69,6 @@ def layout(height: int, y: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     } | more
 
 
-def mode_bands(run: Run) -> list[Trace]:
-    """Shaded bands, bar by bar, where the agent was locked out; on an axis from 0 to 1, ``y9``."""
-    stamps = times(pd.DatetimeIndex(run.frame.index))
-    traces = []
-    for mode, (name, colour) in MODES.items():
-        x: list[str | None] = []
-        y: list[int | None] = []
-        for start, end in _stretches(run.frame["mode"].to_numpy() == mode):
-            until = stamps[min(end, len(stamps) - 1)]
-            x += [stamps[start], stamps[start], until, until, None]
-            y += [0, 1, 1, 0, None]
-        if x:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": name,
-                    "x": x,
-                    "y": y,
-                    "yaxis": "y9",
-                    "fill": "toself",
-                    "fillcolor": colour,
-                    # A single bar among thousands is narrower than a pixel: the edge is drawn too.
-                    "line": {"color": colour, "width": 1},
-                    "hoverinfo": "skip",
-                }
-            )
-    return traces
-
-
-BAND_AXIS = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
-
-
 def escaped(text: str, width: int = 72) -> str:
     """Untrusted ``text`` for a hover label, which reads some HTML: escaped and wrapped."""
     return "<br>".join(html.escape(part) for part in textwrap.wrap(text, width))
@@ -117,9 +77,3 @@ def escaped(text: str, width: int = 72) -> str:
 def lines(parts: Iterable[str]) -> str:
     """The parts that are not empty, one below the other."""
     return "<br>".join(part for part in parts if part)
-
-
-def _stretches(inside: Any) -> Iterator[tuple[int, int]]:
-    """(first, one past the last) of each run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], inside, [False])).astype(np.int8)))
-    yield from zip(map(int, edges[::2]), map(int, edges[1::2]), strict=True)

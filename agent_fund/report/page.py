@@ -7,30 +7,26 @@ Content-Security-Policy lets only the page's own two scripts run and nothing be 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from agent_fund.audit.atomic import replace_file
 from agent_fund.fund.monitor import Monitor
-from agent_fund.report import tables, words
+from agent_fund.report import tables, terms, words
 from agent_fund.report.assumptions import assumptions
 from agent_fund.report.charts import drawdown_chart, exposure_chart, nav_chart
 from agent_fund.report.decision_chart import decision_chart
+from agent_fund.report.document import figure_json, page_scripts, page_style, policy_of, templates
 from agent_fund.report.figure import Figure
+from agent_fund.report.margin_charts import funding_chart, hedge_chart, margin_chart, venue_chart
 from agent_fund.report.run import Parts, Run
 from agent_fund.report.tiles import tiles
+from agent_fund.report.window_cards import cards
 
 NAME = "report.html"
-HERE = Path(__file__).resolve().parent
 
 
 def write_report(
@@ -56,52 +52,42 @@ def write_report(
 
 def page(run: Run) -> str:
     """The whole page as HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    scripts = [get_plotlyjs(), (HERE / "draw.js").read_text("utf-8")]
-    return environment.get_template("page.html.j2").render(
-        run=run,
-        policy=_policy(scripts),
-        style=Markup((HERE / "style.css").read_text("utf-8")),  # noqa: S704 - our own file
-        scripts=[Markup(script) for script in scripts],  # noqa: S704 - Plotly's and our own file
-        verdict=words.verdict(run),
-        condition=words.condition(run),
-        cautions=words.cautions(run),
-        price=words.price(run) if run.twin else "",
-        exposure=words.exposure(run),
-        assumptions=assumptions(run),
-        tiles=tiles(run),
-        reasons=tables.reasons(run),
-        tables=tables,
-        charts={
-            "nav": _json(nav_chart(run)),
-            "drawdown": _json(drawdown_chart(run)),
-            "exposure": _json(exposure_chart(run)),
-            "decisions": _json(decision_chart(run)),
-        },
-    )
-
-
-def _json(figure: Figure) -> Markup:
-    """The figure as JSON that no HTML parser reads as anything but text."""
-    text = json.dumps(figure, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - without < > & it holds no markup
-
-
-def _policy(scripts: Sequence[str]) -> str:
-    """A policy (CSP level 2) under which only these very scripts run."""
-    hashes = " ".join(
-        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'"
-        for s in scripts
-    )
+    scripts = page_scripts()
     return (
-        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
-        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+        templates()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            policy=policy_of(scripts),
+            style=page_style(),
+            scripts=scripts,
+            verdict=words.verdict(run),
+            condition=words.condition(run),
+            cautions=words.cautions(run),
+            price=words.price(run) if run.twin else "",
+            exposure=words.exposure(run),
+            assumptions=assumptions(run),
+            tiles=tiles(run),
+            windows=cards(run),
+            reasons=tables.reasons(run),
+            tables=tables,
+            terms=terms,
+            charts={
+                "nav": figure_json(nav_chart(run)),
+                "drawdown": figure_json(drawdown_chart(run)),
+                "exposure": figure_json(exposure_chart(run)),
+                "decisions": figure_json(decision_chart(run)),
+                **{name: figure_json(figure) for name, figure in _margined(run).items()},
+            },
+        )
     )
+
+
+def _margined(run: Run) -> dict[str, Figure]:
+    """The charts of a fund that may hold perpetuals, by name; no others have them."""
+    if not run.margined:
+        return {}
+    found = {"funding": funding_chart(run), "margin": margin_chart(run), "hedge": hedge_chart(run)}
+    if len({i.venue for i in run.parts.instruments}) > 1:
+        found["venues"] = venue_chart(run)
+    return found

@@ -83,6 +83,17 @@ class Run:
         """How often money came in or went out during the run."""
         return int(self.summary["acts"].get("flow", 0))
 
+    @property
+    def margined(self) -> bool:
+        """Whether the fund may hold perpetuals."""
+        return any(i.margin is not None for i in self.parts.instruments)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The margin accounts, in the order of their instruments."""
+        held = (i.account for i in self.parts.instruments if i.margin is not None)
+        return tuple(dict.fromkeys(held))
+
     def time(self, bar: int) -> pd.Timestamp:
         """When the bar of that number closed."""
         return pd.Timestamp(self.frame.index[bar])
@@ -90,6 +101,22 @@ class Run:
     def nav(self, units: int) -> float:
         """Base units of the currency as an amount."""
         return float(self.parts.currency.amount(units))
+
+    @cached_property
+    def fees(self) -> pd.Series[float]:
+        """Fees of each bar's fills."""
+        paid = dict.fromkeys(range(len(self.frame)), 0)
+        for record in self.records:
+            if record["kind"] == "fill":
+                paid[record["bar"]] += int(record["fee"])
+        return pd.Series([self.nav(units) for units in paid.values()], index=self.frame.index)
+
+    def margin_use(self, account: str) -> pd.Series[float]:
+        """Maintenance as a share of equity, at closes; infinite where equity is used up."""
+        need, equity = self.frame[f"maintenance.{account}"], self.frame[f"equity.{account}"]
+        share = np.where(need > 0, np.inf, 0.0)
+        share[equity > 0] = (need / equity)[equity > 0]
+        return pd.Series(share, index=self.frame.index)
 
     @cached_property
     def drawdown(self) -> pd.Series[float]:

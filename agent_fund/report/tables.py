@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from agent_fund.domain.money import decimal, ratio
-from agent_fund.report.assumptions import stress_rows
+from agent_fund.domain.money import decimal
 from agent_fund.report.decisions import ACTS, abstentions, acts, decisions
-from agent_fund.report.numbers import (
-    DASH,
-    count,
-    limit_percent,
-    money,
-    percent,
-    plain,
-    short_day,
-)
+from agent_fund.report.numbers import DASH, money, percent, plain, short_day
 from agent_fund.report.run import Run
+from agent_fund.report.table import Table
 
 MAX_ROWS = 10
 MAX_FAILURES = 6
-
-GUARDRAILS = {
-    "max_drawdown": "NAV stays within {} of its high-water mark",
-    "gross_leverage": "Gross exposure stays within {} of NAV",
-    "concentration": "The position in any one asset stays within {} of NAV",
-}
 
 DECISIONS = {
     "intents": "asked",
@@ -48,21 +35,6 @@ PERFORMANCE = {
 }
 
 
-@dataclass(frozen=True)
-class Table:
-    """Rows of text under a header.
-
-    Attributes:
-        numeric: from which column on the cells are numbers, to be set right.
-        note: what was left out, or where figures come from; may be empty.
-    """
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numeric: int = 99
-    note: str = ""
-
-
 def performance(run: Run) -> Table:
     """Return and risk with and without the guard."""
     columns = [run.summary["fund"]]
@@ -78,7 +50,33 @@ def performance(run: Run) -> Table:
         rows.append((name, *cells))
     fees = money(float(run.summary["fund"]["fees"]), run.currency)
     rows.append(("Fees paid", fees, DASH) if run.twin else ("Fees paid", fees))
+    if run.margined:
+        rows += _perpetuals(run)
     return Table(header, tuple(rows), 1, "Ratios by empyrical from daily closes, no interest.")
+
+
+def _perpetuals(run: Run) -> list[tuple[str, ...]]:
+    """Funding, margin use and liquidations; the twin's where they are known."""
+    told, twin = run.summary["perpetuals"], run.summary.get("unguarded")
+
+    def amount(text: str) -> str:
+        return money(float(text), run.currency)
+
+    rows: list[tuple[str, str, str]] = [
+        ("Funding, net", amount(run.summary["fund"]["funding"]), _of(twin, "funding", amount)),
+        ("Funding received", amount(told["funding_received"]), DASH),
+        ("Funding paid", amount(told["funding_paid"]), DASH),
+        *(
+            (f"Largest margin use, {account}", _figure(use, True), DASH)
+            for account, use in told["margin_use"].items()
+        ),
+        ("Positions liquidated", f"{told['liquidations']:,}", _of(twin, "liquidations", str)),
+    ]
+    return [row if twin is not None else row[:2] for row in rows]
+
+
+def _of(column: Mapping[str, Any] | None, key: str, shown: Callable[[Any], str]) -> str:
+    return DASH if column is None else shown(column[key])
 
 
 def reasons(run: Run) -> list[tuple[str, int, float]]:
@@ -98,59 +96,6 @@ def modes(run: Run) -> Table:
     """How many bars the fund spent in each mode."""
     rows = [(name, f"{number:,}") for name, number in run.summary["modes"].items()]
     return Table(("Bars by mode", ""), tuple(rows), 1)
-
-
-def mandate(run: Run) -> Table:
-    """Each guardrail, its limit in a sentence, when it acts, and where it comes from."""
-    rows = [
-        (
-            g.kind,
-            GUARDRAILS[g.kind].format(limit_percent(float(g.limit))),
-            "forces a sale" if g.always else "blocks increases",
-            "; ".join(part for part in (g.rule, g.why) if part) or DASH,
-        )
-        for g in run.parts.mandate.guardrails
-    ]
-    return Table(("Guardrail", "Limit", "If the market breaks it", "Rule and reason"), tuple(rows))
-
-
-def stress(run: Run) -> Table:
-    """The declared set, driver by driver."""
-    section = run.config["mandate"]
-    opens = count(run.parts.mandate.stress.horizon, "open")
-    note = (
-        f"Moves over {opens} after a decision: {run.parts.mandate.stress.origin} "
-        f"({section['file']}), before the test window."
-    )
-    return Table(("Driver", "Lowest move", "Highest move"), tuple(stress_rows(run)), 1, note)
-
-
-def market(run: Run) -> Table:
-    """What the simulated venue was assumed to do, as the run file states it."""
-    config, costs = run.config, run.parts.mandate.costs
-    venue, execution = config["venue"], config["execution"]
-    fee, spread = (
-        limit_percent(float(ratio(v))) for v in (venue["fee"]["rate"], venue["spread"]["share"])
-    )
-    share = limit_percent(float(ratio(venue["participation"]["share"])))
-    allowed = f"at most {limit_percent(float(costs.fee))}"
-    slip = f"at most {limit_percent(float(costs.slippage))}, spread and impact together"
-    impact = f"{float(ratio(venue['impact']['coefficient'])):g} × √(quantity / volume)"
-    latency = count(venue["latency"]["bars"], "bar")
-    rows = (
-        ("Fee", f"{fee} of a trade", allowed),
-        ("Half spread", f"{spread} of the price", slip),
-        ("Impact", f"{impact} of the price", slip),
-        ("Participation", f"at most {share} of a bar's volume", DASH),
-        ("Latency", f"{latency} beyond the next open", "in the horizon"),
-        (
-            "Orders live",
-            f"{count(execution['order_bars'], 'bar')}; closing ones "
-            f"{count(execution['exit_bars'], 'bar')}",
-            "in the horizon",
-        ),
-    )
-    return Table(("Venue", "Simulated", "Mandate allows for"), rows)
 
 
 def refusals(run: Run) -> Table:

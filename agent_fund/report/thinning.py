@@ -36,8 +36,8 @@ def kept_rows(length: int, lowest: Sequence[pd.Series[float]]) -> npt.NDArray[np
     return np.array(sorted(kept), dtype=np.intp)
 
 
-def evenly(marks: Sequence[T]) -> list[T]:
-    """All ``marks``, or MAX_MARKS of them evenly spaced, the first and the last among them."""
-    if len(marks) <= MAX_MARKS:
+def evenly(marks: Sequence[T], most: int = MAX_MARKS) -> list[T]:
+    """All ``marks``, or ``most`` of them evenly spaced, the first and the last among them."""
+    if len(marks) <= most:
         return list(marks)
-    return [marks[i] for i in np.linspace(0, len(marks) - 1, MAX_MARKS).astype(int)]
+    return [marks[i] for i in np.linspace(0, len(marks) - 1, most).astype(int)]

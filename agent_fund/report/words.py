@@ -16,6 +16,10 @@ from agent_fund.report.numbers import GAP, count, day, limit_percent, money, per
 from agent_fund.report.run import Run
 
 STATES = {HELD: "held", ASSUMPTION: "assumption", DEFECT: "defect"}
+PROMISES = {
+    "max_drawdown": "The drawdown promise",
+    "margin_safety": "The promise that no account is liquidated",
+}
 STALE = 0.01
 """Share of opens that repeat the close before, above which the page says so."""
 
@@ -46,13 +50,14 @@ def verdict(run: Run) -> Verdict:
     else:
         breach = run.monitor.breaches[0]
         sentences = [_broken(run, breach)]
+        promise = PROMISES[breach.limit]
         if state == "assumption":
             named = _listed(sorted({f.assumption for f in breach.failures}))
-            title = f"The drawdown promise was broken: {named} failed."
+            title = f"{promise} was broken: {named} failed."
             first = breach.failures[0]
             sentences.append(f"Bar {first.bar}, {day(run.time(first.bar))}: {first.text}.")
         else:
-            title = "The drawdown promise was broken, and that is our defect."
+            title = f"{promise} was broken, and that is our defect."
             sentences.append(
                 "Every assumption that can be watched held, so the guard should have prevented "
                 "this. Please report it with the run folder."
@@ -133,7 +138,10 @@ def _kept(run: Run) -> str:
     return (
         f"NAV stayed within {limit_percent(run.limit)} of its high-water mark at the open and the "
         f"close of all {count(len(run.frame), 'bar')} from {day(first)} to {day(last)}."
-    ) + (f" The deepest drawdown was {percent_up(deepest)}, on {_when(run)}." if deepest else "")
+    ) + (
+        (f" The deepest drawdown was {percent_up(deepest)}, on {_when(run)}." if deepest else "")
+        + (" No margin account was liquidated." if run.margined else "")
+    )
 
 
 def _when(run: Run) -> str:
@@ -149,17 +157,18 @@ def _failed_all_the_same(run: Run) -> list[str]:
 
 
 def _broken(run: Run, breach: Breach) -> str:
-    below = share(1 - Fraction(breach.nav, breach.mark)).replace("%", f"{GAP}%")
     after = {
         "halted": "The guard then closed every position, and the fund is halted",
         "exiting": "The guard is closing every position, and was not done when the run ended",
     }.get(run.summary["fund"]["mode"], "The run ended there")
-    return (
-        f"On {day(run.time(breach.bar))}, at the {breach.when}, NAV was "
-        f"{money(run.nav(breach.nav), run.currency)}, {below} below its "
-        f"high-water mark; the limit is {limit_percent(run.limit)}. {after}. "
-        f"The deepest drawdown was {percent_up(float(run.drawdown.min()))}."
-    )
+    below = share(1 - Fraction(breach.nav, breach.mark)).replace("%", f"{GAP}%")
+    at = f"On {day(run.time(breach.bar))}, at the {breach.when}"
+    nav = f"NAV was {money(run.nav(breach.nav), run.currency)}, {below} below its high-water mark"
+    if breach.limit == "margin_safety":
+        happened = f"{at}, a venue closed positions for want of margin; after it {nav}"
+    else:
+        happened = f"{at}, {nav}; the limit is {limit_percent(run.limit)}"
+    return f"{happened}. {after}. The deepest drawdown was {percent_up(float(run.drawdown.min()))}."
 
 
 def _unguarded(run: Run) -> str:

@@ -41,6 +41,7 @@ _POINTERS = {
     "proposal": "intent",
     "guard": "proposal",
     "order": "guard",
+    "transfer": "guard",
 }
 
 
@@ -105,8 +106,8 @@ class Forger:
         del self.records[index:]
         row = self._last_row(index)
         for _ in range(bars):
-            bar, _, time, _, closes, _, nav = row
-            row = [bar + 1, time, time + 1, closes, closes, nav, nav]
+            bar, _, time, _, closes, _, nav, marks = row
+            row = [bar + 1, time, time + 1, closes, closes, nav, nav, closes if marks else []]
             self.records.append({"kind": "mark", "rows": [row]})
 
     def _last_row(self, index: int) -> list[Any]:
@@ -130,16 +131,22 @@ class Forger:
     def relink(self) -> None:
         """Order ids and subjects as the rules make them from the changed records."""
         ids: dict[str, str] = {}
+        sent: dict[int, int] = {}
         for record in self.records:
             for old, new in ids.items():
                 _replace(record, old, new)
-            if record["kind"] == "order":
+            if record["kind"] in ("order", "transfer"):
                 verdict = self.records[record["guard"]]
                 source: int = record["guard"]
                 if verdict["act"] == "decide":
                     source = self.records[verdict["proposal"]]["intent"]
                 leaf = leaf_hash(encode(self.records[source]))
-                new = client_order_id(leaf, record["leg"], 0)
+                if record["kind"] == "order":
+                    number = record["leg"]
+                else:
+                    number = len(verdict["legs"]) + sent.get(record["guard"], 0)
+                    sent[record["guard"]] = sent.get(record["guard"], 0) + 1
+                new = client_order_id(leaf, number, 0)
                 if new != record["id"]:
                     ids[record["id"]] = new
                     record["id"] = new
@@ -150,10 +157,16 @@ class Forger:
         """What the certificate of a guard record is about."""
         book = record["book"]
         if record["act"] == "flow":
-            book = {**book, "cash": str(int(book["cash"]) + int(record["amount"]))}
-        names = ("mandate", "legs", "ordered", "band", "latest")
+            book = self.after_flow(book, int(record["amount"]))
+        names = ("mandate", "legs", "ordered", "transfers", "band", "latest")
         value = {name: record[name] for name in names} | {"book": book}
-        return hashlib.sha256(b"agent-fund/subject/v1\0" + dumps(value)).hexdigest()
+        return hashlib.sha256(b"agent-fund/subject/v2\0" + dumps(value)).hexdigest()
+
+    def after_flow(self, book: Record, amount: int) -> Record:
+        """The book of a record once ``amount`` came in where the first instrument trades."""
+        home = self.records[0]["instruments"][0]["venue"]
+        places = {**book["places"], home: str(int(book["places"][home]) + amount)}
+        return {**book, "cash": str(int(book["cash"]) + amount), "places": places}
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -232,6 +245,13 @@ def _history(folder: Path, replay: Replay) -> None:
         places = instrument.base.scale
         held = [from_units(m.positions[number], places) for m in marks]
         columns[f"position.{instrument.symbol}"] = pa.array(held, pa.decimal128(38, places))
+    if marks[0].places:
+        accounts = dict.fromkeys(i.account for i in replay.instruments)
+        for name, shown in (("equity", "places"), ("maintenance", "maintenance")):
+            for number, place in enumerate(accounts):
+                units = [from_units(getattr(m, shown)[number], scale) for m in marks]
+                columns[f"{name}.{place}"] = pa.array(units, money)
+        columns["funding"] = pa.array([from_units(m.funding, scale) for m in marks], money)
     pq.write_table(pa.table(columns), folder / HISTORY)
 
 

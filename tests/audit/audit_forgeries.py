@@ -66,7 +66,7 @@ def more(text: str, by: int = 1) -> str:
 
 
 def row_of(forger: Forger, index: int, at: int = 0) -> list:
-    """One row of a mark: bar, times, opens, closes, NAV at the open and at the close."""
+    """One row of a mark: bar, times, opens, closes, NAV at open and close, marks at the open."""
     return forger.records[index]["rows"][at]
 
 
@@ -375,6 +375,7 @@ def bounded(name: str, by: int) -> None:
 for _bound in ("loss", "gain", "costs"):
     bounded(_bound, -1)
     bounded(_bound, 1)
+bounded("shortfall", 1)
 
 
 @forgery("trend", "guard decide: majorant")
@@ -405,8 +406,8 @@ def proved(name: str, said: str, body: Callable[[bytes], bytes]) -> None:
 
 
 proved("proof_with_spaces", "not in canonical form", lambda body: body.replace(b",", b", "))
-proved("proof_of_no_cases", "certificates for", lambda body: b'{"cases":[],"v":1}')
-proved("proof_of_another_version", "v = 1", lambda body: body.replace(b'"v":1', b'"v":2'))
+proved("proof_of_no_cases", "certificates for", lambda body: b'{"certificates":[],"v":2}')
+proved("proof_of_another_version", "v = 2", lambda body: body.replace(b'"v":2', b'"v":1'))
 proved("proof_that_is_no_json", "malformed", lambda body: b"{")
 proved("proof_that_is_no_text", "malformed", lambda body: b"\xff\xfe")
 proved("proof_nested_without_end", "malformed", lambda body: b"[" * 100_000)
@@ -662,7 +663,7 @@ def a_reduction_left_out(forger: Forger) -> int:
     return index
 
 
-def dropped_with_orders(run: str, act: str, said: str) -> None:
+def dropped_with_orders(run: str, act: str, said: str, where: str = "") -> None:
     """A forgery that leaves out an act of the guard, and its orders and fills."""
 
     def forge(forger: Forger) -> int:
@@ -673,7 +674,7 @@ def dropped_with_orders(run: str, act: str, said: str) -> None:
             forger.drop(next(i for i, r in enumerate(forger.records) if r is record))
         return index
 
-    forge.__name__ = f"a_whole_{act}_left_out"
+    forge.__name__ = f"a_whole_{act}_left_out{where}"
     FORGERIES.append(Forgery(run, said, forge))
 
 
@@ -774,8 +775,8 @@ def a_halt_without_a_kill(forger: Forger) -> int:
 
 # -- the genesis record -----------------------------------------------------------------------
 
-edits("trend", "genesis", "of version 1", "version_of_the_genesis", v=2)
-edits("trend", "genesis", "of version 1", "an_unguarded_run", guarded=False)
+edits("trend", "genesis", "of version 2", "version_of_the_genesis", v=1)
+edits("trend", "genesis", "of version 2", "an_unguarded_run", guarded=False)
 edits("trend", "genesis", "cash of the fund", "cash_of_the_genesis", cash="1")
 edits("trend", "genesis", "fund of the fund", "fund_of_the_genesis", fund="another")
 edits("trend", "genesis", "not in the log", "mandate_of_the_genesis", mandate="0" * 64)
@@ -831,7 +832,7 @@ def decoy(body: bytes) -> bytes:
 
 reworded("mandate_with_a_decoy", "not in canonical form", "mandate", decoy)
 reworded("mandate_that_is_a_list", "malformed", "mandate", lambda body: b"[]")
-reworded("mandate_without_a_stress_set", "malformed", "mandate", lambda body: b'{"v":1}')
+reworded("mandate_without_a_stress_set", "malformed", "mandate", lambda body: b'{"v":2}')
 reworded("config_that_is_a_list", "malformed", "config", lambda body: b"[]")
 reworded("config_nested_without_end", "malformed", "config", lambda body: b"[" * 100_000)
 reworded(
@@ -989,11 +990,392 @@ def a_flow_twice(forger: Forger) -> int:
     forger.insert(index, forger.records[index - 1])
     again = forger.records[index]
     nav, amount = int(again["nav"]), int(again["amount"])
-    again["book"]["cash"] = more(again["book"]["cash"], amount)
+    again["book"] = forger.after_flow(again["book"], amount)
     again["nav"], again["mark"] = (
         more(again["nav"], amount),
         str(-(-int(again["mark"]) * (nav + amount) // nav)),
     )
+    return index
+
+
+# -- margin accounts: funding -----------------------------------------------------------------
+
+edits("hedged", "funding", "the rate makes", "amount_of_a_funding", amount="1")
+edits("hedged", "funding", "is held", "quantity_of_a_funding", quantity="1")
+edits("hedged", "funding", "is held", "a_funding_of_spot", instrument="COIN")
+edits("hedged", "funding", "once, before the fills", "bar_of_a_funding", bar=1)
+edits("hedged", "funding", "malformed", "a_funding_of_nothing", instrument="TULIP")
+
+
+def refunded(forger: Forger, index: int, **values: int) -> None:
+    """Other terms of a payment, with the amount that goes with them."""
+    record = forger.records[index]
+    record.update({key: str(value) for key, value in values.items()})
+    terms = forger.records[0]["instruments"][1]
+    scale = forger.records[0]["currency"]["scale"] - terms["asset_scale"] - terms["price_scale"]
+    owed = int(record["quantity"]) * int(record["mark"]) * 10**scale * int(record["rate"])
+    record["amount"] = str(-owed // 10**12)
+
+
+@forgery("hedged", "NAV at the open")
+def rate_of_a_funding_with_its_amount(forger: Forger) -> int:
+    index = forger.find("funding")
+    refunded(forger, index, rate=int(forger.records[index]["rate"]) + 10**8)
+    return forger.after(index, "mark")
+
+
+@forgery("hedged", "the mark of bar")
+def mark_of_a_funding_with_its_amount(forger: Forger) -> int:
+    index = forger.find("funding")
+    refunded(forger, index, mark=int(forger.records[index]["mark"]) + 10**6)
+    return forger.after(index, "mark")
+
+
+@forgery("hedged", "NAV at the open")
+def a_funding_left_out(forger: Forger) -> int:
+    index = forger.find("funding")
+    forger.drop(index)
+    return forger.after(index - 1, "mark")
+
+
+@forgery("hedged", "once, before the fills")
+def a_funding_twice(forger: Forger) -> int:
+    index = forger.find("funding") + 1
+    forger.insert(index, forger.records[index - 1])
+    return index
+
+
+@forgery("hedged", "once, before the fills")
+def a_funding_after_the_fills(forger: Forger) -> int:
+    return swapped(forger, "funding", "fill")
+
+
+def swapped(forger: Forger, first: str, second: str) -> int:
+    """Two records of one bar in another order; the index of the second place."""
+    index = forger.where(lambda r: r["kind"] == second) - 1
+    while forger.records[index]["kind"] != first or forger.records[index + 1]["kind"] != second:
+        index += 1
+    records = forger.records
+    records[index], records[index + 1] = records[index + 1], records[index]
+    return index + 1
+
+
+# -- margin accounts: liquidation -------------------------------------------------------------
+
+
+def liquidated(name: str, said: str, **values: str) -> None:
+    """A forgery of a liquidation, which shows where its prices do."""
+
+    def forge(forger: Forger) -> int:
+        index = forger.find("liquidation")
+        record = forger.records[index]
+        assert all(record[key] != value for key, value in values.items())
+        record.update(values)
+        return forger.after(index, "mark")
+
+    forge.__name__ = name
+    FORGERIES.append(Forgery("liquidated", said, forge))
+
+
+liquidated("fee_of_a_liquidation", "liquidations at the close", fee="0")
+liquidated("cover_of_a_liquidation", "liquidations at the close", cover="12345")
+liquidated("quantity_of_a_liquidation", "liquidations at the close", quantity="1")
+liquidated("mark_of_a_liquidation", "liquidations at the close", mark="1")
+liquidated("a_liquidation_at_the_open", "liquidations at the open", when="open")
+edits("liquidated", "liquidation", "comes next", "bar_of_a_liquidation", bar=1)
+edits("liquidated", "liquidation", "comes next", "when_of_a_liquidation", when="noon")
+edits("liquidated", "close", "the log makes", "a_liquidation_that_was_no_breach", breaches=[])
+
+
+@forgery("liquidated", "nobody cancels the guard's own orders")
+def a_liquidation_in_another_account(forger: Forger) -> int:
+    index = forger.find("liquidation")
+    forger.records[index]["instrument"] = "COIN"
+    return index + 1
+
+
+@forgery("liquidated", "liquidations at the close")
+def a_liquidation_left_out(forger: Forger) -> int:
+    index = forger.find("liquidation")
+    while forger.records[index]["kind"] in ("liquidation", "status"):
+        forger.drop(index)
+    return forger.after(index - 1, "mark")
+
+
+@forgery("liquidated", "nobody cancels the guard's own orders")
+def a_liquidation_that_is_only_seen_in_the_orders_it_ended(forger: Forger) -> int:
+    index = forger.find("liquidation")
+    forger.drop(index)
+    assert forger.records[index]["kind"] == "status"
+    return index
+
+
+@forgery("liquidated", "book of the guard")
+def an_order_that_outlives_its_account(forger: Forger) -> int:
+    index = forger.find("liquidation") + 1
+    assert forger.records[index]["kind"] == "status"
+    forger.drop(index)
+    return forger.after(index, "kill")
+
+
+@forgery("liquidated", "liquidations at the close")
+def a_liquidation_twice(forger: Forger) -> int:
+    index = forger.find("liquidation") + 1
+    forger.insert(index, forger.records[index - 1])
+    return forger.after(index, "mark")
+
+
+@forgery("hedged", "liquidations at the open")
+def a_liquidation_that_never_was(forger: Forger) -> int:
+    index = forger.find("funding") + 1
+    paid = forger.records[index - 1]
+    names = ("bar", "instrument", "quantity", "mark")
+    gone = {key: paid[key] for key in names} | {"fee": "1", "cover": "0"}
+    forger.insert(index, {"kind": "liquidation", "when": "open", **gone})
+    return forger.after(index, "mark")
+
+
+dropped_with_orders("liquidated", "kill", "a kill must follow", "_after_a_liquidation")
+
+
+# -- margin accounts: marks and money ---------------------------------------------------------
+
+
+@forgery("hedged", "it trades at")
+def mark_of_spot(forger: Forger) -> int:
+    index = held(forger)
+    row_of(forger, index)[7][0] = more(row_of(forger, index)[7][0])
+    return index
+
+
+@forgery("hedged", "NAV at the open")
+def mark_of_what_is_held(forger: Forger) -> int:
+    index = held(forger)
+    row_of(forger, index)[7][1] = more(row_of(forger, index)[7][1])
+    return index
+
+
+@forgery("hedged", "one positive mark an instrument")
+def marks_left_out(forger: Forger) -> int:
+    index = held(forger)
+    row_of(forger, index)[7].clear()
+    return index
+
+
+@forgery("trend", "spot is valued at")
+def marks_where_there_are_none(forger: Forger) -> int:
+    index = held(forger)
+    row_of(forger, index)[7].extend(row_of(forger, index)[3])
+    return index
+
+
+for _name, _values in {
+    "amount": {"amount": "1"},
+    "source": {"source": "wallet"},
+    "target": {"target": "futures"},
+    "due": {"due": 9999},
+    "id": {"id": "a" * 32},
+}.items():
+    edits("hedged", "transfer", "was admitted", f"{_name}_of_a_transfer", **_values)
+edits("hedged", "transfer", "no verdict covers it", "verdict_of_a_transfer", guard=1)
+edits("hedged", "arrival", "no such transfer is due", "id_of_an_arrival", id="b" * 32)
+edits("hedged", "arrival", "no such transfer is due", "bar_of_an_arrival", bar=9999)
+
+
+@forgery("hedged", "no verdict covers it")
+def a_transfer_without_a_verdict(forger: Forger) -> int:
+    index = forger.find("transfer") + 1
+    forger.insert(index, {**forger.records[index - 1], "id": "b" * 32})
+    return index
+
+
+@forgery("hedged", "transfers must come first")
+def a_transfer_left_out(forger: Forger) -> int:
+    index = forger.find("transfer")
+    forger.drop(index)
+    return index
+
+
+@forgery("hedged", "the transfers were changed")
+def a_transfer_that_nobody_proposed(forger: Forger) -> int:
+    index = forger.find("decide", outcome="admitted")
+    moved = {"source": "futures", "target": "wallet", "amount": "1"}
+    forger.records[index]["transfers"] = [moved]
+    forger.relink()
+    return index
+
+
+def moved(forger: Forger) -> int:
+    """The verdict on a proposal that only moves money."""
+    return forger.where(lambda r: r.get("act") == "decide" and r["transfers"] and not r["legs"])
+
+
+@forgery("hedged", "the limits say")
+def a_transfer_of_more_with_its_verdict(forger: Forger) -> int:
+    index = moved(forger)
+    verdict, transfer = forger.records[index], forger.records[index + 1]
+    amount = more(transfer["amount"])
+    transfer["amount"] = amount
+    for record in (verdict, forger.records[verdict["proposal"]]):
+        record["transfers"][0]["amount"] = amount
+    forger.relink()
+    return index
+
+
+@forgery("hedged", "it has amount, source and target")
+def a_transfer_with_a_footnote(forger: Forger) -> int:
+    index = moved(forger)
+    for record in (forger.records[index], forger.records[index - 1]):
+        record["transfers"][0]["note"] = "urgent"
+    return index
+
+
+@forgery("hedged", "no such transfer is due")
+def an_arrival_before_it_is_due(forger: Forger) -> int:
+    arrival = forger.records[forger.find("arrival")]
+    index = forger.find("transfer") + 1
+    forger.drop(forger.find("arrival"))
+    forger.insert(index, {**arrival, "bar": arrival["bar"] - 1})
+    return index
+
+
+@forgery("hedged", "has not arrived")
+def an_arrival_that_comes_late(forger: Forger) -> int:
+    index = forger.find("arrival")
+    arrival = forger.records[index]
+    mark = forger.after(index, "mark")
+    forger.drop(index)
+    forger.insert(mark, {**arrival, "bar": arrival["bar"] + 1})
+    return mark - 1
+
+
+@forgery("hedged", "no such transfer is due")
+def an_arrival_twice(forger: Forger) -> int:
+    index = forger.find("arrival") + 1
+    forger.insert(index, forger.records[index - 1])
+    return index
+
+
+@forgery("hedged", "has not arrived")
+def an_arrival_left_out(forger: Forger) -> int:
+    index = forger.find("arrival")
+    forger.drop(index)
+    return forger.after(index - 1, "mark")
+
+
+@forgery("hedged", "before funding and fills")
+def an_arrival_after_the_funding(forger: Forger) -> int:
+    return swapped(forger, "arrival", "funding")
+
+
+@forgery("hedged", "book of the guard")
+def places_of_a_guard_record(forger: Forger) -> int:
+    index = forger.find("look", 2)
+    places = forger.records[index]["book"]["places"]
+    places["wallet"], places["futures"] = more(places["wallet"]), more(places["futures"], -1)
+    forger.relink()
+    return index
+
+
+@forgery("hedged", "book of the guard")
+def money_under_way_left_out_of_a_book(forger: Forger) -> int:
+    index = forger.where(lambda r: r.get("act") == "look" and r["book"]["transit"])
+    forger.records[index]["book"]["transit"] = []
+    forger.relink()
+    return index
+
+
+@forgery("hedged", "book of the guard")
+def money_under_way_that_comes_sooner(forger: Forger) -> int:
+    index = forger.where(lambda r: r.get("act") == "look" and r["book"]["transit"])
+    forger.records[index]["book"]["transit"][0][4] -= 1
+    forger.relink()
+    return index
+
+
+@forgery("hedged", "capital of the fund")
+def capital_at_another_venue(forger: Forger) -> int:
+    capital = forger.records[0]["capital"]
+    capital["wallet"], capital["futures"] = more(capital["wallet"]), more(capital["futures"], -1)
+    return 0
+
+
+def termed(name: str, said: str, key: str, value: object) -> None:
+    """A forgery of the margin terms of the genesis record."""
+
+    def forge(forger: Forger) -> int:
+        margin = forger.records[0]["instruments"][1]["margin"]
+        assert margin[key] != value
+        margin[key] = value
+        return 0
+
+    forge.__name__ = name
+    FORGERIES.append(Forgery("hedged", said, forge))
+
+
+termed("initial_margin", "instruments of the fund", "initial", "1/20")
+termed("liquidation_fee", "instruments of the fund", "liquidation_fee", "0")
+termed("maintenance_tiers", "instruments of the fund", "tiers", [["0", "1/100"]])
+
+
+# -- margin accounts: certificates ------------------------------------------------------------
+
+
+def reproved(name: str, said: str, change: Callable[[list], None]) -> None:
+    """A forgery of the list of certificates behind a look at a hedged book."""
+
+    def forge(forger: Forger) -> int:
+        index = forger.where(
+            lambda r: r.get("act") == "look" and "PERP" in r["book"]["positions"], 1
+        )
+        record = forger.records[index]
+        body = json.loads(forger.blob(record["proof"]))
+        assert len(body["certificates"]) == 3  # loss, gain, the one margin account
+        change(body["certificates"])
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        record["proof"] = forger.put(text.encode())
+        return index
+
+    forge.__name__ = name
+    FORGERIES.append(Forgery("hedged", said, forge))
+
+
+def loosened(certificates: list) -> None:
+    """A line far above its hinge is a certificate too, of less."""
+    majorant = certificates[2]["majorants"][0]
+    majorant[1] = more(majorant[1], 10**50)
+
+
+reproved("certificate_of_the_margin_left_out", "2 certificates for 3", lambda c: c.pop())
+reproved("certificate_too_many", "4 certificates for 3", lambda c: c.append(c[0]))
+reproved("certificates_of_loss_and_gain_swapped", "guard look", lambda c: c.insert(0, c.pop(1)))
+reproved("certificates_of_gain_and_margin_swapped", "guard look", lambda c: c.insert(1, c.pop()))
+reproved("shortfall_lower_than_proved", "the certificates prove", loosened)
+
+
+@forgery("hedged", "what is proved comes last")
+def margin_safety_left_out_of_the_findings(forger: Forger) -> int:
+    index = decision(forger, "admitted")
+    findings = forger.records[index]["findings"]
+    assert findings.pop()["guardrail"] == "margin_safety"
+    return index
+
+
+@forgery("hedged", "the limits say")
+def more_margin_than_there_is(forger: Forger) -> int:
+    index = decision(forger, "admitted")
+    finding = forger.records[index]["findings"][1]
+    assert finding["guardrail"] == "initial_margin"
+    finding["value"] = "0 USD of initial margin and fees"
+    return index
+
+
+@forgery("hedged", "what is proved comes last")
+def another_reason_for_a_repair(forger: Forger) -> int:
+    index = decision(forger, "repaired")
+    broken = forger.records[index]["broken"]
+    assert broken[-1]["guardrail"] == "margin_safety"
+    broken.append({**broken[-1], "guardrail": "the_weather"})
     return index
 
 

@@ -10,6 +10,9 @@
 ``gaps``     September 2001, when the exchange was closed for a week
 ``locked``   a venue with latency, and an agent that goes on proposing while it is locked out
 ``slow``     a venue with latency, and a way out of several bars
+``hedged``   a coin and its perpetual at two venues: short, funded, money under way, both ways
+``liquidated`` a perpetual held long through a crash beyond its set
+``drained``  money at two venues, and a redemption that one of them cannot pay
 """
 
 from __future__ import annotations
@@ -35,6 +38,22 @@ ZIGZAG = {
     bar: ["buy 20 SP500", "buy 20 NASDAQ"] if bar % 4 else ["sell 15 SP500", "sell 15 NASDAQ"]
     for bar in range(0, 80, 2)
 }
+HEDGED = {
+    2: ["buy 300 COIN", "sell 300 PERP"],
+    20: ["move 90000 futures wallet"],
+    31: ["buy 40 PERP", "move 50000 wallet futures"],
+    45: ["sell 100 COIN", "move 2000000 wallet futures"],
+    63: ["buy 60 COIN", "sell 60 PERP"],
+    90: ["sell 9000 PERP"],
+    120: ["sell all COIN", "buy all PERP"],
+}
+LONG = {2: ["buy 2000 PERP", "buy 100 COIN"], 40: ["buy 400 PERP"]}
+DRAINED = """
+[[flows]]
+date = 2020-03-02
+amount = "-700000"
+name = "widow"
+"""
 CALM = ("end = 2008-04-01", "end = 2007-12-20")
 
 
@@ -62,6 +81,9 @@ class Runs:
         changes: list[tuple[str, str]] = []
         if name == "trend":
             workspace.make(folder)
+            return
+        if name in ("hedged", "liquidated", "drained"):
+            self._margined(name, folder)
             return
         self.folder("trend")
         if name == "model":
@@ -107,6 +129,22 @@ class Runs:
         if name == "model":
             workspace.record_cassette(path)
 
+    def _margined(self, name: str, folder: Path) -> None:
+        if name == "hedged":
+            workspace.make_margined(folder, planned(HEDGED))
+        elif name == "liquidated":
+            latency = ("bars = 0", "bars = 1")
+            crash = {50: 60, 51: 40, 52: 300}
+            path = workspace.make_margined(folder, planned(LONG), latency, crash=crash)
+            file = folder / "guardrails" / "index_drawdown.py"
+            limits = ('max_drawdown("20%")', 'max_drawdown("60%")')
+            file.write_text(workspace.changed(file.read_text(), limits))
+            assert path.exists()
+        else:
+            moved = planned({30: ["move 350000 futures wallet"]})
+            flows = ("unguarded = true\n", f"unguarded = false\n{DRAINED}")
+            workspace.make_margined(folder, moved, flows)
+
 
 NAMES = (
     "trend",
@@ -119,4 +157,7 @@ NAMES = (
     "gaps",
     "locked",
     "slow",
+    "hedged",
+    "liquidated",
+    "drained",
 )

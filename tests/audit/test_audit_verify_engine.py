@@ -25,11 +25,11 @@ from agent_fund.guard.guardrails.limit import Guardrail
 
 def venue(parts: Parts, **changes: dict[str, Any]) -> Parts:
     """``parts`` with other models of the venue."""
-    section = parts.runfile.venue
+    (section,) = parts.runfile.venues
     models = {
         name: getattr(section, name).model_copy(update=update) for name, update in changes.items()
     }
-    runfile = parts.runfile.model_copy(update={"venue": section.model_copy(update=models)})
+    runfile = parts.runfile.model_copy(update={"venues": (section.model_copy(update=models),)})
     return replace(parts, runfile=runfile)
 
 
@@ -50,7 +50,7 @@ def no_spread(parts: Parts) -> Parts:
 
 
 def no_latency(parts: Parts) -> Parts:
-    terms = replace(parts.terms, latency=0)
+    terms = replace(parts.terms, latency=dict.fromkeys(parts.terms.latency, 0))
     return replace(venue(parts, latency={"bars": 0}), terms=terms)
 
 
@@ -86,6 +86,26 @@ def no_concentration(parts: Parts) -> Parts:
     return replace(parts, mandate=replace(parts.mandate, guardrails=rails))
 
 
+def faster_transfers(parts: Parts) -> Parts:
+    return replace(parts, terms=replace(parts.terms, transfer_bars=1))
+
+
+def cash_at_the_other_venue(parts: Parts) -> Parts:
+    first, second = parts.runfile.venues
+    venues = (
+        first.model_copy(update={"cash": second.cash}),
+        second.model_copy(update={"cash": first.cash}),
+    )
+    return replace(parts, runfile=parts.runfile.model_copy(update={"venues": venues}))
+
+
+def a_calmer_perpetual(parts: Parts) -> Parts:
+    stress = parts.mandate.stress
+    low, high = stress.box[1]
+    box = (stress.box[0], (low // 2, high // 2))
+    return replace(parts, mandate=replace(parts.mandate, stress=replace(stress, box=box)))
+
+
 def run(stated: Parts, real: Parts, to: Path, *, model: Path) -> Path:
     """A run folder whose genesis record states ``stated``, made on the terms of ``real``."""
     to.mkdir()
@@ -117,6 +137,9 @@ def run(stated: Parts, real: Parts, to: Path, *, model: Path) -> Path:
         ("way_out", a_lax_limit, "guard decide", "the limits say"),
         ("trend", a_smaller_stress_set, "guard decide", "below its hinge"),
         ("trend", no_concentration, "guard decide", "concentration"),
+        ("hedged", faster_transfers, "transfer", "was admitted"),
+        ("hedged", cash_at_the_other_venue, "guard look", "book of the guard"),
+        ("hedged", a_calmer_perpetual, "guard decide", "below its hinge"),
     ],
 )
 def test_an_engine_on_other_terms_is_refused(
@@ -142,12 +165,40 @@ def a_deeper_market(parts: Parts) -> Parts:
     return venue(parts, participation={"share": Fraction(1)}, impact={"coefficient": Fraction(0)})
 
 
-@pytest.mark.parametrize("lie", [a_friendlier_market, a_deeper_market, asked_less_often])
+def kinder_funding(parts: Parts) -> Parts:
+    """Rates stand in the data only; the log has payments, and NAV that follows from them."""
+    rates = {s: [abs(rate) for rate in all_of] for s, all_of in parts.test.rates.items()}
+    return replace(parts, test=replace(parts.test, rates=rates))
+
+
+def no_funding(parts: Parts) -> Parts:
+    rates = {s: [0] * len(all_of) for s, all_of in parts.test.rates.items()}
+    return replace(parts, test=replace(parts.test, rates=rates))
+
+
+def marks_at_last_prices(parts: Parts) -> Parts:
+    test = parts.test
+    opens = {s: test.opens[s] for s in test.mark_opens}
+    closes = {s: test.closes[s] for s in test.mark_closes}
+    return replace(parts, test=replace(test, mark_opens=opens, mark_closes=closes))
+
+
+@pytest.mark.parametrize(
+    ("name", "lie"),
+    [
+        ("trend", a_friendlier_market),
+        ("trend", a_deeper_market),
+        ("trend", asked_less_often),
+        ("hedged", kinder_funding),
+        ("hedged", no_funding),
+        ("hedged", marks_at_last_prices),
+    ],
+)
 def test_what_is_not_in_the_log_only_the_root_gives_away(
-    runs: Runs, tmp_path: Path, lie: Callable[[Parts], Parts]
+    runs: Runs, tmp_path: Path, name: str, lie: Callable[[Parts], Parts]
 ) -> None:
-    stated = assemble(runs.runfile("trend"))
-    model = runs.folder("trend")
+    stated = assemble(runs.runfile(name))
+    model = runs.folder(name)
     forged = run(stated, lie(stated), tmp_path / "forged", model=model)
     verify(forged)
     with pytest.raises(VerificationError, match="root"):

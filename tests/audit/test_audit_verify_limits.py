@@ -108,6 +108,21 @@ def a_mandate_that_allows_more(forger: Forger) -> None:
     forger.relink()
 
 
+def the_fee_of_a_liquidation_that_never_came(forger: Forger) -> None:
+    """Margin terms are the run file's; the run file is whatever the operator says it was."""
+    config = json.loads(forger.blob(forger.records[0]["config"]))
+    config["instruments"][1]["margin"]["liquidation_fee"] = "0"
+    body = json.dumps(config, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    forger.records[0]["config"] = forger.put(body.encode())
+    forger.records[0]["instruments"][1]["margin"]["liquidation_fee"] = "0"
+
+
+def a_mark_that_nobody_held_or_looked_at(forger: Forger) -> None:
+    index = forger.where(lambda r: r["kind"] == "mark" and len(r["rows"]) > 1)
+    row = forger.records[index]["rows"][1]
+    row[7][1] = str(int(row[7][1]) + 1)
+
+
 @pytest.mark.parametrize(
     ("run", "forge"),
     [
@@ -125,6 +140,8 @@ def a_mandate_that_allows_more(forger: Forger) -> None:
         ("gaps", a_gap),
         ("trend", the_tail_of_the_run),
         ("trend", a_mandate_that_allows_more),
+        ("hedged", the_fee_of_a_liquidation_that_never_came),
+        ("hedged", a_mark_that_nobody_held_or_looked_at),
     ],
 )
 def test_only_the_root_gives_away(

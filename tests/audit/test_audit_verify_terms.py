@@ -28,13 +28,33 @@ CONFIG: dict[str, Any] = {
     "flows": [],
     "market": {"gaps": "refuse", "start": "2020-01-01", "end": "2021-01-01"},
     "execution": {"order_bars": 1, "exit_bars": 2},
-    "venue": {
-        "latency": {"bars": 1},
-        "fee": {"rate": "1/1000"},
-        "spread": {"share": "1/1000"},
-        "impact": {"coefficient": "1/100"},
-        "participation": {"share": "1/100"},
-    },
+    "transfers": None,
+    "venues": [
+        {
+            "name": "simulated",
+            "cash": None,
+            "latency": {"bars": 1},
+            "fee": {"rate": "1/1000"},
+            "spread": {"share": "1/1000"},
+            "impact": {"coefficient": "1/100"},
+            "participation": {"share": "1/100"},
+        }
+    ],
+    "instruments": [
+        {
+            "symbol": "A",
+            "kind": "spot",
+            "venue": None,
+            "underlying": None,
+            "contract": "1",
+            "margin": None,
+            "latency": None,
+            "asset_scale": 2,
+            "price_scale": 2,
+            "lot": "0.01",
+            "tick": "0.01",
+        }
+    ],
 }
 SLIPPAGE = maximum_slippage(
     HalfSpread(Fraction(1, 1000)),
@@ -54,7 +74,7 @@ MANDATE = ResolvedMandate(
 
 def terms(**venue: Any) -> RunTerms:
     config = copy.deepcopy(CONFIG)
-    config["venue"] |= venue
+    config["venues"][0] |= venue
     return RunTerms(config, Asset("USD", 8))
 
 

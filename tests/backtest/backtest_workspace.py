@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +12,11 @@ from agent_fund.agents.cassette import CassetteHeader
 from agent_fund.agents.chat import ChatRequest, ChatResponse, parse_completion
 from agent_fund.agents.errors import Failure, ModelError
 from agent_fund.backtest.recording import record
+from agent_fund.market.catalog import Catalog
+from agent_fund.market.columns import BarColumns
+from agent_fund.market.funding import FundingColumns
 
+FUNDING_HOURS = 8
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 INDEX = """[[instruments]]
@@ -48,7 +53,7 @@ slow = 20
 file = "guardrails/index_drawdown.py"
 calibrate_start = 2003-01-01
 calibrate_end = 2007-07-01
-[venue]
+[[venues]]
 name = "simulated"
 fee = { model = "proportional", rate = "0.02%" }
 spread = { model = "half_spread", share = "0.02%" }
@@ -63,9 +68,13 @@ unguarded = true
 """
 )
 
-SCRIPTED = '''"""Trades as planned, by bars since the first turn: 3 = ["buy 100 SP500", ...]."""
+SCRIPTED = '''"""Trades as planned, by bars since the first turn: 3 = ["buy 100 SP500", ...].
+
+Money moves so: "move 1000 HERE THERE".
+"""
 
 from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.domain.transfer import Transfer
 
 
 class Scripted:
@@ -75,16 +84,22 @@ class Scripted:
 
     def decide(self, snapshot, book):
         self.first = snapshot.bar if self.first is None else self.first
-        legs = []
+        legs, transfers = [], []
         for text in self.plan.get(str(snapshot.bar - self.first), []):
+            if text.startswith("move "):
+                _, amount, *places = text.split()
+                transfers.append(Transfer(book.currency.units(amount), *places))
+                continue
             side, quantity, symbol = text.split()
             instrument, side = snapshot.instruments[symbol], Side(side)
             close = snapshot.last_close(symbol)
             limit = close + side.sign * (close * self.tolerance // 1000)
-            units = book.position(symbol) if quantity == "all" else instrument.quantity(quantity)
+            limit = limit // instrument.tick * instrument.tick
+            held = abs(book.position(symbol))
+            units = held if quantity == "all" else instrument.quantity(quantity)
             if units:
                 legs.append(Leg(instrument, side, units, limit))
-        return Proposal(tuple(legs), ordered=self.ordered, reason="as planned")
+        return Proposal(tuple(legs), self.ordered, "as planned", tuple(transfers))
 '''
 
 MANDATE = '''"""A mandate of a test."""
@@ -101,6 +116,73 @@ mandate = Mandate(
     guardrails=[{guardrails}],
 )
 '''
+
+MARGINED = """name = "hedged"
+[fund]
+currency = "USD"
+scale = 10
+cash = "1000000"
+[market]
+start = 2020-03-01
+end = 2020-03-09
+[transfers]
+bars = 2
+[[instruments]]
+symbol = "COIN"
+venue = "wallet"
+source = "catalog"
+dataset = "coin"
+asset_scale = 2
+price_scale = 2
+lot = "0.01"
+tick = "0.01"
+[[instruments]]
+symbol = "PERP"
+kind = "perpetual"
+venue = "futures"
+underlying = "COIN"
+source = "catalog"
+dataset = "perp"
+mark = "mark"
+asset_scale = 2
+price_scale = 8
+lot = "0.01"
+tick = "0.01"
+[instruments.funding]
+dataset = "funding"
+cap = "0.3%"
+every = "8h"
+[instruments.margin]
+initial = "10%"
+liquidation_fee = "1%"
+tiers = [{ floor = "0", rate = "5%" }, { floor = "300000", rate = "8%" }]
+[strategy]
+SMA[mandate]
+file = "guardrails/index_drawdown.py"
+calibrate_start = 2020-01-01
+calibrate_end = 2020-03-01
+[[venues]]
+name = "wallet"
+cash = "600000"
+fee = { model = "proportional", rate = "0.02%" }
+spread = { model = "half_spread", share = "0.02%" }
+impact = { model = "square_root", coefficient = "0.01" }
+participation = { model = "volume_share", share = "1%" }
+latency = { model = "bars", bars = 0 }
+[[venues]]
+name = "futures"
+cash = "400000"
+fee = { model = "proportional", rate = "0.04%" }
+spread = { model = "half_spread", share = "0.02%" }
+impact = { model = "square_root", coefficient = "0.01" }
+participation = { model = "volume_share", share = "1%" }
+latency = { model = "bars", bars = 0 }
+[execution]
+order_bars = 1
+exit_bars = 1
+[compare]
+unguarded = true
+"""
 
 STANDARD = 'max_drawdown("20%"), gross_leverage("100%"), concentration("75%")'
 
@@ -161,6 +243,67 @@ def make(folder: Path, *changes: tuple[str, str], market: Path | None = None) ->
     path.write_text(changed(RUNFILE, *changes))
     mandate(path, STANDARD)
     return path
+
+
+def make_margined(
+    folder: Path, plan: str, *changes: tuple[str, str], crash: Mapping[int, int] | None = None
+) -> Path:
+    """A workspace over a coin and its perpetual, made up; ``plan`` is its strategy section.
+
+    Args:
+        crash: by bar of the test window, per mille by which everything falls at its close.
+    """
+    for name in ("strategies", "guardrails"):
+        ignored = shutil.ignore_patterns("__pycache__", "proofs")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    (folder / "strategies" / "scripted.py").write_text(SCRIPTED)
+    coin_market(Catalog(folder / "catalog"), crash or {})
+    path = folder / "backtests" / "run.toml"
+    path.parent.mkdir()
+    path.write_text(changed(MARGINED, ("[strategy]\nSMA", f"[strategy]\n{plan}"), *changes))
+    basis = 'calibrated("2", basis={"PERP": "COIN"})'
+    mandate(path, 'max_drawdown("20%")')
+    file = folder / "guardrails" / "index_drawdown.py"
+    file.write_text(changed(file.read_text(), ('calibrated("2")', basis)))
+    return path
+
+
+def coin_market(catalog: Catalog, crash: Mapping[int, int]) -> None:
+    """Hours of 2020 from January: a coin, its perpetual, its marks, its funding every 8 hours."""
+    rng = random.Random(0)
+    hours, first, hour = 69 * 24, 1_577_836_800_000, 3_600_000
+    tests = 60 * 24
+    spot, columns = 100_000, {name: ([], []) for name in ("coin", "perp", "mark")}
+    for bar in range(hours):
+        for side in (0, 1):
+            spot = spot * (10_000 + rng.randint(-25, 25)) // 10_000
+            if side and bar - tests in crash:
+                spot = spot * (1000 - crash[bar - tests]) // 1000
+            mark = spot * 10**6 * (10_000 + rng.randint(-8, 8)) // 10_000
+            last = mark * (10_000 + rng.randint(-4, 4)) // 10_000 // 10**6 * 10**6
+            for name, price in (("coin", spot), ("perp", last), ("mark", mark)):
+                columns[name][side].append(price)
+    times = [first + hour * bar for bar in range(hours + 1)]
+    for name, (opens, closes) in columns.items():
+        bars = BarColumns(
+            name,
+            2 if name == "coin" else 8,
+            2,
+            times[:-1],
+            times[1:],
+            opens,
+            list(map(max, opens, closes)),
+            list(map(min, opens, closes)),
+            closes,
+            [10**9] * hours,
+        )
+        catalog.write(
+            name, bars, step="1h", max_step_ms=hour, source="made up", licence="none needed"
+        )
+    paid = times[::FUNDING_HOURS]
+    rates = [rng.choice([-1, 1, 3]) * 10**8 for _ in paid]
+    funding = FundingColumns("funding", paid, rates)
+    catalog.write_funding("funding", funding, source="made up", licence="none needed")
 
 
 def changed(text: str, *changes: tuple[str, str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from backtest_killed import DIED
-from backtest_workspace import MODEL, SMA, changed, make, record_cassette
+from backtest_workspace import MODEL, SMA, changed, make, make_margined, planned, record_cassette
 
 from agent_fund.audit.canonical import encode
 from agent_fund.audit.errors import AuditError
@@ -55,6 +55,23 @@ def whole(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     return Whole(path, int(done.stdout), next(runs(path).iterdir()))
 
 
+@pytest.fixture(scope="module")
+def margined(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A run over two venues with funding and transfers that nobody interrupted."""
+    plan = {
+        4: ["buy 300 COIN", "sell 300 PERP"],
+        20: ["move 90000 futures wallet"],
+        31: ["buy 40 PERP", "move 50000 wallet futures"],
+        60: ["sell 900 PERP"],
+        80: ["buy all PERP"],
+    }
+    path = make_margined(tmp_path_factory.mktemp("margined") / "workspace", planned(plan), ALONE)
+    done = subprocess.run(
+        command(path, "none"), capture_output=True, text=True, check=True, env=ENVIRONMENT
+    )
+    return Whole(path, int(done.stdout), next(runs(path).iterdir()))
+
+
 def runs(path: Path) -> Path:
     return path.parent.parent / "runs"
 
@@ -91,12 +108,29 @@ def test_a_run_killed_at_a_commit_is_resumed(whole: Whole, place: str, sample: i
     require_whole(whole, died(whole.path, place, number))
 
 
+@pytest.mark.parametrize("sample", range(SAMPLED))
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_margined_run_killed_at_a_commit_is_resumed(
+    margined: Whole, place: str, sample: int
+) -> None:
+    number = random.Random(f"{place} {sample}").randrange(1, margined.commits + 1)
+    require_whole(margined, died(margined.path, place, number))
+
+
+def test_a_margined_run_killed_at_any_moment_is_resumed(margined: Whole) -> None:
+    killed_at_any_moment(margined)
+
+
 @pytest.mark.parametrize("place", ["settle", "sealed", HISTORY, SUMMARY, "report.html", MANIFEST])
 def test_a_run_killed_after_its_log_was_whole_is_resumed(whole: Whole, place: str) -> None:
     require_whole(whole, died(whole.path, place))
 
 
 def test_a_run_killed_at_any_moment_is_resumed(whole: Whole) -> None:
+    killed_at_any_moment(whole)
+
+
+def killed_at_any_moment(whole: Whole) -> None:
     rng = random.Random(0)
     before = set(runs(whole.path).iterdir())
     with subprocess.Popen(

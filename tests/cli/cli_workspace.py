@@ -50,7 +50,7 @@ slow = 5
 file = "guardrails/small.py"
 calibrate_start = 2020-01-01
 calibrate_end = {start}
-[venue]
+[[venues]]
 name = "simulated"
 fee = {{ model = "proportional", rate = "0.02%" }}
 spread = {{ model = "half_spread", share = "0.02%" }}

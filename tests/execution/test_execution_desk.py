@@ -73,7 +73,7 @@ def ids(orders: Sequence[Order]) -> list[tuple[str, str]]:
 
 
 def desk_with(venue: Venue, cash: int = 10**12) -> Desk:
-    return Desk(make_ledger(cash), venue)
+    return Desk(make_ledger(cash), {"sim": venue})
 
 
 def hedged_pair() -> list[Order]:
@@ -129,7 +129,7 @@ def test_if_one_reservation_fails_nothing_is_sent() -> None:
 def test_an_order_expires_at_the_close_of_its_last_bar_with_the_legs_behind_it() -> None:
     venue = make_venue(share="1/10")
     ledger = make_ledger()
-    desk = Desk(ledger, venue)
+    desk = Desk(ledger, {"sim": venue})
     orders = [replace(order, expires=2) for order in hedged_pair()]
     orders[1] = replace(orders[1], expires=9)
     desk.send(orders, 0)
@@ -169,7 +169,7 @@ def test_cancel_all_ends_every_order_that_the_venue_confirms() -> None:
 def test_an_unconfirmed_cancel_stays_open_and_counted_but_its_successors_end() -> None:
     ledger = make_ledger()
     venue = Scripted()
-    desk = Desk(ledger, venue)
+    desk = Desk(ledger, {"sim": venue})
     first, *rest = hedged_pair()
     desk.send([first, *rest], 0)
     assert ids(desk.cancel_all(0)) == [("leg1", "canceled"), ("leg2", "canceled")]
@@ -185,7 +185,7 @@ def test_a_rejected_order_holds_nothing_and_takes_its_successors_with_it() -> No
     ledger = make_ledger()
     venue = Scripted()
     venue.rejects = {"leg0"}
-    events = Desk(ledger, venue).send(hedged_pair(), 0)
+    events = Desk(ledger, {"sim": venue}).send(hedged_pair(), 0)
     assert ids(events) == [("leg0", "rejected"), ("leg1", "canceled"), ("leg2", "canceled")]
     assert ledger.balance("sim", USD, Bucket.RESERVED) == 0
     assert list(venue.sent) == ["leg0"]
@@ -217,7 +217,7 @@ def test_a_stranger_s_fill_is_not_adopted() -> None:
 def test_a_status_that_the_fills_do_not_explain_makes_the_order_unknown(status: Status) -> None:
     ledger = make_ledger()
     venue = Scripted()
-    desk = Desk(ledger, venue)
+    desk = Desk(ledger, {"sim": venue})
     order = make_order("a", 20, 1000)
     desk.send([order], 0)
     filled = {Status.CANCELED: 10, Status.FILLED: 0, Status.PENDING: 0}[status]
@@ -290,7 +290,7 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_reserved() -> None:
 def test_a_sell_waits_for_the_buy_that_brings_it_only_if_it_is_held_already() -> None:
     ledger = make_ledger()
     ledger.deposit(ETH, 50, "sim", "coins")
-    desk = Desk(ledger, make_venue())
+    desk = Desk(ledger, {"sim": make_venue()})
     sell = make_order("s", 50, 1000, side=Side.SELL, waits_for="b")
     desk.send([make_order("b", 10, 1000), sell], 0)
     desk.on_open(1, OPENS, PLENTY)
@@ -325,7 +325,7 @@ def test_with_nothing_open_the_venue_is_not_asked() -> None:
 def test_a_cancel_that_tells_of_an_unreported_fill_ends_nothing_yet() -> None:
     ledger = make_ledger()
     venue = Scripted()
-    desk = Desk(ledger, venue)
+    desk = Desk(ledger, {"sim": venue})
     order = make_order("a", 20, 1000)
     desk.send([order], 0)
     venue.cancels["a"] = replace(order, filled=10, status=Status.CANCELED)

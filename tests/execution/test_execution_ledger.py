@@ -17,7 +17,6 @@ from agent_fund.execution.ledger import Ledger
 
 CASH = Account("sim", USD, Bucket.AVAILABLE)
 CAPITAL = Account(OUTSIDE, USD, Bucket.CAPITAL)
-TRANSIT = Account("bridge", USD, Bucket.IN_TRANSIT)
 
 
 def make_fill(order: Order, quantity: int, price: int, fee: int = 0, exec_id: str = "x") -> Fill:
@@ -74,24 +73,21 @@ def test_the_same_entry_counts_once_and_its_id_stands_for_nothing_else() -> None
     assert len(ledger.entries) == 1
 
 
-def test_what_is_in_transit_is_a_balance_but_not_cash() -> None:
-    ledger = make_ledger(100)
-    ledger.post(move("send", CASH, TRANSIT, 40))
-    assert ledger.book().cash == 60
-    assert ledger.balance("bridge", USD, Bucket.IN_TRANSIT) == 40
-    with pytest.raises(InsufficientFunds, match="in_transit"):
-        ledger.post(move("receive", TRANSIT, CASH, 41))
-
-
-def test_only_orders_reserve() -> None:
-    reserved = Account("sim", USD, Bucket.RESERVED)
-    with pytest.raises(LedgerError, match="reserve for an order"):
-        make_ledger().post(move("id", CASH, reserved, 1))
+def test_only_orders_reserve_and_only_transfers_are_in_transit() -> None:
+    for bucket in (Bucket.RESERVED, Bucket.IN_TRANSIT):
+        with pytest.raises(LedgerError, match="reserve for an order or start"):
+            make_ledger().post(move("id", CASH, Account("sim", USD, bucket), 1))
 
 
 def test_an_asset_that_no_book_would_show_is_refused() -> None:
+    ledger = make_ledger()
+    for asset in (USD, ETH):
+        with pytest.raises(LedgerError, match="the fund's places are: sim"):
+            ledger.deposit(asset, 1, "elsewhere", "lost")
     with pytest.raises(LedgerError, match="hold an asset only where"):
-        make_ledger().deposit(ETH, 1, "elsewhere", "lost")
+        ledger.deposit(Asset("XYZ", 0), 1, "sim", "lost")
+    with pytest.raises(LedgerError, match="and there as available"):
+        ledger.post(move("id", CASH, Account("sim", USD, Bucket.MARGIN), 1))
 
 
 def test_an_entry_with_one_bad_posting_changes_nothing() -> None:
@@ -183,6 +179,9 @@ def test_a_fill_needs_a_reservation_and_the_order_as_last_reported() -> None:
     ledger.fill(make_fill(order, 10, 1000), order)
     with pytest.raises(LedgerError, match="as last reported"):
         ledger.fill(make_fill(order, 10, 1000, exec_id="y"), order)
+    dearer = replace(order, filled=10, limit=2000, status=Status.PARTIAL)
+    with pytest.raises(LedgerError, match="as last reported"):
+        ledger.fill(make_fill(dearer, 10, 2000, exec_id="y"), dearer)
     with pytest.raises(DomainError, match="the limit is"):
         ledger.fill(make_fill(order, 10, 1005, exec_id="z"), order)
 

@@ -81,7 +81,7 @@ class Books(RuleBasedStateMachine):
         self.ledger.deposit(ETH, 500, "sim", "coins")
         inner = make_venue(fee=str(FEE), spread="1/200", impact="1/20", share=str(SHARE), latency=1)
         self.venue = Unreliable(inner)
-        self.desk = Desk(self.ledger, self.venue)
+        self.desk = Desk(self.ledger, {"sim": self.venue})
         self.bar = self.sent = 0
         self.closed: set[str] = set()
         self.orders: dict[str, Order] = {}
@@ -258,7 +258,8 @@ def test_the_same_bars_and_orders_give_the_same_entries_to_the_last_digit(
 ) -> None:
     def run() -> tuple[object, ...]:
         ledger = make_ledger()
-        desk = Desk(ledger, make_venue(fee="1/1000", spread="1/500", impact="1/20", share="1/10"))
+        venue = make_venue(fee="1/1000", spread="1/500", impact="1/20", share="1/10")
+        desk = Desk(ledger, {"sim": venue})
         events: list[object] = []
         events += desk.send(
             [make_order(f"o{i}", 100, limit * 5) for i, limit in enumerate(limits)], 0

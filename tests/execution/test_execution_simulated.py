@@ -4,7 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from execution_world import ETH_USD, SPX_USD, make_order, make_venue
+from execution_world import ETH_PERP, ETH_USD, SPX_USD, make_order, make_venue
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +13,7 @@ from agent_fund.domain.instrument import Venue
 from agent_fund.domain.order import Fill, Side, Status
 from agent_fund.execution.costs import (
     HalfSpread,
+    Latency,
     Participation,
     SquareRootImpact,
     maximum_slippage,
@@ -38,6 +39,26 @@ def test_an_order_fills_first_at_the_next_open_after_its_latency(latency: int, s
     for bar in range(sent, first):
         assert open_bar(venue, bar, 1000) == []
     assert [fill.bar for fill in open_bar(venue, first, 1000)] == [first]
+
+
+def test_an_instrument_can_have_a_latency_of_its_own() -> None:
+    venue = make_venue(latency=1, latencies={"SPX": Latency(3)})
+    venue.submit(make_order("a", 10, 1000), 0)
+    venue.submit(make_order("b", 1, 1000, instrument=SPX_USD), 0)
+    filled: dict[int, list[str]] = {}
+    for bar in range(1, 6):
+        reports = venue.on_open(bar, {"ETH": 1000, "SPX": 1000}, {"ETH": MUCH, "SPX": MUCH})
+        filled[bar] = [report.order_id for report in reports]
+    assert filled == {1: [], 2: ["a"], 3: [], 4: ["b"], 5: []}
+
+
+def test_a_perpetual_is_sold_short_at_the_last_price_less_costs() -> None:
+    venue = make_venue(fee="1/1000", spread="1/1000", name="perp")
+    order = make_order("a", 100, 90_0000, side=Side.SELL, instrument=ETH_PERP)
+    venue.submit(order, 0)
+    (fill,) = open_bar(venue, 1, 100_0010, symbol="ETHP")
+    assert (fill.price, fill.quantity) == (99_9000, 100)
+    assert fill.fee == ETH_PERP.notional(100, 99_9000) // 1000
 
 
 def test_costs_and_tick_are_against_the_fund() -> None:

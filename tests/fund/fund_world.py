@@ -69,7 +69,7 @@ class Market:
             high = tuple(map(max, o, c))
             low = tuple(map(min, o, c))
             volume = (self.volumes.get(bar, VOLUME),) * len(symbols)
-            yield bar * HOUR, (bar + 1) * HOUR, o, high, low, c, volume
+            yield bar * HOUR, (bar + 1) * HOUR, o, high, low, c, volume, o, c, (), ()
 
 
 def edge_market(
@@ -278,8 +278,13 @@ def world(
         guard=guard,
         machine=Machine(resolved.drawdown.limit if limit is None else limit, CAPITAL),
         ledger=ledger,
-        desk=Desk(ledger, venue),
-        terms=Terms(order_bars, exit_bars, latency, participation),
+        desk=Desk(ledger, {VENUE.name: venue}),
+        terms=Terms(
+            order_bars,
+            {i.symbol: latency for i in market.instruments},
+            {i.symbol: participation for i in market.instruments},
+            VENUE.name,
+        ),
         journal=journal,
         monitor=monitor,
         flows=flows,

@@ -22,11 +22,10 @@ from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.fund.flow_queue import FlowQueue
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.unguarded import Unguarded
-from agent_fund.guard import compile as compiler
-from agent_fund.guard import engine, machine, proof
+from agent_fund.guard import engine, machine, obligations, proof
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.kernel.form import SCALE, Form, Hinge
+from agent_fund.guard.kernel.form import SCALE, Form
 from agent_fund.guard.machine import Bounds, Machine
 
 SIZE, LIMIT = Fraction(15, 100), Fraction(20, 100)
@@ -109,11 +108,10 @@ def test_mutant_without_the_gain_is_broken_by_a_rise_and_a_fall(monkeypatch):
     assert sound.monitor.failures == []
     assert sound.drawdown <= LIMIT
 
-    def nothing(case, stress, band, book):
+    def nothing(case, venue, stress, band, book):
         return Form(0, (0,) * len(stress.box), ())
 
-    for module in (engine, proof):
-        monkeypatch.setattr(module, "gain_form", nothing)
+    monkeypatch.setattr(obligations, "_gain", nothing)
     mutant = _breaks(market, resolved, **free)
     assert mutant.monitor.failures == []
     assert mutant.drawdown > LIMIT
@@ -126,7 +124,7 @@ def test_mutant_without_the_costs_is_broken_by_dear_exits(monkeypatch):
     sound = _breaks(market, resolved, **dear)
     assert sound.monitor.failures == []
     assert sound.drawdown <= LIMIT
-    for module in (engine, proof):
+    for module in (obligations, proof):
         monkeypatch.setattr(module, "cost_bound", lambda *rest: 0)
     mutant = _breaks(market, resolved, **dear)
     assert mutant.drawdown > LIMIT
@@ -196,24 +194,12 @@ def test_mutant_that_forgets_fills_below_the_limit_leaves_the_certified_band(mon
 
     assert not peak_leaves_band()
 
-    def at_the_limit(case, stress, band, book):
-        linear, hinges, constant = compiler._held(case, stress, band, book, 1)
-        for leg in case.options:
-            size = abs(leg.quantity) * leg.instrument.multiplier
-            price = band[leg.symbol][1]
-            sign = 1 if leg.quantity > 0 else -1
-            hinges.append(
-                Hinge(
-                    1,
-                    stress.driver(leg.symbol),
-                    sign * size * price,
-                    sign * size * SCALE * (price - leg.limit),
-                )
-            )
-        return Form(constant, tuple(linear), tuple(hinges))
+    def at_the_limit(leg, stress, band):
+        size, sign = abs(leg.quantity) * leg.instrument.multiplier, 1 if leg.quantity > 0 else -1
+        price = band[leg.symbol][1]
+        return sign * size * price, sign * size * SCALE * (price - leg.limit)
 
-    for module in (engine, proof):
-        monkeypatch.setattr(module, "gain_form", at_the_limit)
+    monkeypatch.setattr(obligations, "best_fill", at_the_limit)
     assert peak_leaves_band()
 
 

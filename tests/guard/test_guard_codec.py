@@ -206,23 +206,26 @@ def test_codec_and_checker_allow_the_same_depth() -> None:
 
 
 def test_a_proof_is_read_back_and_garbage_is_refused() -> None:
-    proof = Proof(((TREE, Leaf(((0, 0),), (0,))), (Leaf(((0, 0),), (1,)), TREE)))
+    proof = Proof((TREE, Leaf(((0, 0),), (0,)), Leaf(((0, 0),), (1,)), TREE))
     value = json.loads(proof.encode())
     assert Proof.decode(value) == proof
     shapes: tuple[object, ...] = (
         None,
         [],
         {},
-        {**value, "v": 2},
+        {**value, "v": 1},
+        {**value, "v": 3},
         {**value, "x": 1},
-        {"v": 1, "cases": {}},
+        {"v": 2, "certificates": {}},
+        {"v": 2, "certificates": None},
+        {"v": 1, "cases": [[tree, tree] for tree in value["certificates"]]},
     )
     for bad in shapes:
         with pytest.raises(KernelError):
             Proof.decode(bad)
-    for pair in ([], [value["cases"][0][0]], "ab", None):
+    for tree in ([], [value["certificates"][0]], "ab", None, {}):
         with pytest.raises(KernelError):
-            Proof.decode({"v": 1, "cases": [pair]})
+            Proof.decode({"v": 2, "certificates": [tree]})
 
 
 def isolated(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -134,7 +134,9 @@ def test_the_cost_bound_is_that_of_one_sale_and_not_a_multiple_of_it() -> None:
     bound = cost_bound(cases(book, Proposal()), STRESS, COSTS, band, book, 1)
     notional = AAA.notional(100, 11_500)
     rounding = 2  # one base unit for the slice that reduces, one for the exit
-    assert bound == notional * 3 // 1000 + AAA.notional(100, 1) + rounding
+    # 0.2 % slippage, a fee of 0.1 % on the price with it, a tick with its fee.
+    tick = AAA.notional(100, 1)
+    assert bound == notional * 3_002 // 10**6 + tick + tick // 1000 + rounding
 
 
 @settings(deadline=None, max_examples=150)

@@ -126,7 +126,7 @@ def test_a_proof_does_not_fit_another_trade() -> None:
         proved_bounds(mandate, HELD, larger, certified.band, certified.proof)
     two = Proposal((buy(AAA, 10, 10_000), sell(CCC, 30, 20_000)), ordered=True)
     band = price_band(HELD, two, PRICES, Fraction(0))
-    with pytest.raises(KernelError, match="1 certificates for 2 cases"):
+    with pytest.raises(KernelError, match="2 certificates for 4 obligations"):
         proved_bounds(mandate, HELD, two, band, certified.proof)
 
 
@@ -170,12 +170,12 @@ def test_what_is_broken_is_named_with_limit_value_and_scenario(
 
 def test_the_drawdown_reported_for_one_position_is_the_exact_one() -> None:
     # 1000 AAA at 100.00 on a NAV of 200,000: -20 % loses 20,000, +15 % gains 15,000, and costs
-    # are 0.3 % of 115,000 and a cent a share: 345 + 10. 1 - (200,000 - 20,355) / 215,000.
+    # are 0.3002 % of 115,000, a cent a share with its fee, and two base units of rounding.
     book = make_book(100_000 * 10**4, {"AAA": 1_000})
-    exact = 1 - Fraction(200_000 - 20_000 - 345 - 10, 215_000)
-    limit = exact + Fraction(1, 10**9)
-    assert Guard(make_mandate(str(limit))).look(make_situation(book)) is not None
-    below = exact - Fraction(1, 10**9)
+    spent = Fraction("345.23") + Fraction("10.01") + Fraction("0.0002")
+    exact = 1 - Fraction(200_000 - 20_000 - spent, 215_000)
+    assert Guard(make_mandate(str(exact))).look(make_situation(book)) is not None
+    below = exact - Fraction(1, 10**12)
     assert Guard(make_mandate(str(below))).look(make_situation(book)) is None
 
 
@@ -237,18 +237,25 @@ def test_a_price_that_is_missing_or_no_positive_integer_raises(price: Any, symbo
             guard.look(situation)
 
 
-def test_an_instrument_outside_the_stress_set_raises() -> None:
+def test_an_instrument_outside_the_stress_set_is_refused_with_the_reason() -> None:
     small = Stress(("CCC",), (BOX[2],), (), 3)
-    with pytest.raises(DomainError, match="stress set knows: CCC"):
-        Guard(make_mandate("99%", stress=small)).judge(
-            Proposal((buy(AAA, 1, 10_000),)), make_situation(HELD)
-        )
+    verdict = Guard(make_mandate("99%", stress=small)).judge(
+        Proposal((buy(AAA, 1, 10_000),)), make_situation(HELD)
+    )
+    assert verdict.outcome is Outcome.REFUSED
+    assert "stress set knows: CCC" in verdict.text
 
 
 @pytest.mark.parametrize("interval", [(1, 2), (-3, -2), (5, -5), (-SCALE - 1, 1)])
 def test_an_empty_or_impossible_box_is_refused(interval: tuple[int, int]) -> None:
-    with pytest.raises(KernelError, match="box"):
+    with pytest.raises((KernelError, DomainError), match="box"):
         Stress(("AAA",), (interval,), (), 3)
+
+
+def test_no_carry_lets_a_box_pass_minus_one_hundred_percent() -> None:
+    # 1 + x must not be negative anywhere, or a price band would no longer be covered by its ends.
+    with pytest.raises(KernelError, match="box"):
+        Stress(("AAA",), ((-SCALE - 5, 9),), (), 3, carry={"AAA": (10, 10)})
 
 
 def test_a_box_with_a_driver_too_few_is_refused() -> None:
@@ -355,6 +362,6 @@ def test_a_resolved_mandate_is_read_back_and_nothing_else_is() -> None:
     mandate = make_mandate("20%", gross_leverage("1", rule="4.2"), stress=tied_stress())
     value = json.loads(json.dumps(mandate.to_json()))
     assert ResolvedMandate.from_json(value).digest == mandate.digest
-    for change in ({"v": 2}, {"band": "1%"}, {"more": 1}):
+    for change in ({"v": 1}, {"v": 3}, {"band": "1%"}, {"more": 1}):
         with pytest.raises(DomainError):
             ResolvedMandate.from_json({**value, **change})

@@ -243,10 +243,11 @@ def test_a_bound_that_the_finder_merely_states_is_not_believed(
 def test_a_finder_that_fails_is_a_refusal(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def broken(self: Finder, form: Form, target: int | None = None) -> Found:
+    def broken(self: Finder, *arguments: object) -> Found:
         raise error
 
-    monkeypatch.setattr(Finder, "bound", broken)
+    for method in ("leaf", "bound", "refit"):
+        monkeypatch.setattr(Finder, method, broken)
     guard, situation = Guard(make_mandate()), make_situation(HELD)
     verdict = guard.judge(SMALL_TRADE, situation)
     assert verdict.outcome is Outcome.REFUSED

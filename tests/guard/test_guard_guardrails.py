@@ -154,11 +154,15 @@ def test_a_breach_of_a_limit_that_is_always_in_force_fails_the_look(
     assert inside.look(situation) is not None
 
 
-def test_a_look_under_a_limit_that_is_always_in_force_rests_on_its_own_bar_only() -> None:
-    rail = gross_leverage.gross_leverage("90%", always=True)
-    seen = Guard(make_mandate("60%", rail)).look(make_situation(BREACHED))
-    assert seen is not None
-    assert (seen.until, seen.band) == (7, {"AAA": (10_000, 10_000)})
+def test_a_limit_that_is_always_in_force_is_judged_at_every_look() -> None:
+    rail = gross_leverage.gross_leverage("82%", always=True)
+    guard, situation = Guard(make_mandate("60%", rail)), make_situation(BREACHED)
+    assert guard.watchful
+    assert guard.holds(situation)
+    assert guard.look(situation) is not None
+    dearer = make_situation(BREACHED, prices={"AAA": 25_000, "BBB": 5_000})
+    assert not guard.holds(dearer)
+    assert guard.look(dearer) is None
 
 
 def test_concentration_in_one_asset_does_not_block_another() -> None:
@@ -203,7 +207,16 @@ def test_solvency_sells_nothing_twice_and_nothing_that_is_only_ordered() -> None
 def test_an_increase_must_fit_through_the_exit() -> None:
     book = make_book(positions={"AAA": 5}, orders=(make_order("a", buy(AAA, 5, 10_000)),))
     trade = Proposal((buy(AAA, 10, 10_000),))
-    assert exit_capacity(book, trade, {"AAA": 10}, 2).holds
-    assert not exit_capacity(book, trade, {"AAA": 9}, 2).holds
-    assert not exit_capacity(book, trade, {}, 2).holds
-    assert exit_capacity(book, Proposal((sell(AAA, 5, 1),)), {}, 1).holds
+    every = cases(book, trade)
+    assert exit_capacity(every, book, trade, {"AAA": 10}, 2).holds
+    assert not exit_capacity(every, book, trade, {"AAA": 9}, 2).holds
+    assert not exit_capacity(every, book, trade, {}, 2).holds
+    held = make_book(positions={"AAA": 5})
+    less = Proposal((sell(AAA, 5, 1),))
+    assert exit_capacity(cases(held, less), held, less, {}, 1).holds
+
+
+def test_a_sale_beside_an_open_purchase_increases_nothing() -> None:
+    book = make_book(positions={"AAA": 5}, orders=(make_order("a", buy(AAA, 5, 10_000)),))
+    less = Proposal((sell(AAA, 5, 1),))
+    assert exit_capacity(cases(book, less), book, less, {}, 1).holds

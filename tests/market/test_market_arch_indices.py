@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from agent_fund.domain.instrument import Asset, Instrument, Venue
-from agent_fund.market.catalog import Catalog, load_table
+from agent_fund.market.catalog import Catalog
 from agent_fund.market.errors import MarketError
 from agent_fund.market.gaps import GapPolicy, iso
+from agent_fund.market.load import DataSets, load_table
 from agent_fund.market.sources import arch_indices
 
 
@@ -96,7 +97,9 @@ def test_both_indices_are_imported_and_september_2001_is_their_one_gap(tmp_path:
 
     usd, venue = Asset("USD", 6), Venue("test")
     datasets = {
-        name.upper(): (name, Instrument(name.upper(), Asset(name.upper(), 2), usd, venue, 2))
+        name.upper(): DataSets(
+            name, Instrument(name.upper(), Asset(name.upper(), 2), usd, venue, 2)
+        )
         for name in ("sp500", "nasdaq")
     }
     with pytest.raises(MarketError, match="2001-09-10T20:00:00"):

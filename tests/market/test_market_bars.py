@@ -3,17 +3,38 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
+from itertools import combinations_with_replacement, pairwise, product
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market_bars import HOUR, START, hourly, instrument, table_of, tables
+from market_bars import (
+    ANY_TABLE,
+    HOUR,
+    LONG_TABLE,
+    MARGIN,
+    START,
+    Times,
+    fundings,
+    hourly,
+    instrument,
+    margined_tables,
+    paid,
+    perpetual,
+    table_of,
+    tables,
+    times,
+)
 
 from agent_fund.domain.instrument import Instrument
-from agent_fund.market.bars import BarTable
+from agent_fund.market.bars import BarTable, rates_at_opens
 from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
+from agent_fund.market.funding import FundingColumns
+from agent_fund.market.perturb import perturbed_bar
 
 Corrupt = Callable[[dict[str, list[int]]], None]
 
@@ -123,7 +144,7 @@ def test_a_table_needs_each_instrument_once(symbols: list[str]) -> None:
 
 
 @settings(deadline=None)
-@given(tables(), st.integers(START - 2, START + 180), st.integers(START - 2, START + 180))
+@given(ANY_TABLE, st.integers(START - 2, START + 180), st.integers(START - 2, START + 180))
 def test_between_keeps_exactly_the_closes_in_the_half_open_period(
     table: BarTable, start: int, end: int
 ) -> None:
@@ -141,7 +162,7 @@ def test_columns_between_cut_like_the_table() -> None:
 
 
 def test_the_digest_is_of_the_documented_bytes() -> None:
-    line = b'agent-fund bars 2\n[["S0","S0",4,"USD",12,"test",null,2,1,1,"spot"]]\n'
+    line = b'agent-fund bars 3\n[["S0","S0",4,"USD",12,"test",null,2,1,1,"spot","S0","1/1",null]]\n'
     numbers = (START, START + HOUR, 100, 101, 100, 100, 1000)
     narrow = line + b"\x08" + b"".join(number.to_bytes(8, "big") for number in numbers)
     assert table_of(hourly([100])).digest == hashlib.sha256(narrow).hexdigest()
@@ -150,10 +171,43 @@ def test_the_digest_is_of_the_documented_bytes() -> None:
     assert table_of(hourly([2**64])).digest == hashlib.sha256(wide).hexdigest()
 
 
+def test_the_digest_of_perpetuals_goes_on_with_marks_signed_rates_and_indices() -> None:
+    table = BarTable.from_columns(
+        [instrument("A"), perpetual("B")],
+        {"A": hourly([100]), "B": hourly([200])},
+        marks={"B": hourly([210])},
+        indices={"B": hourly([220])},
+        fundings={"B": paid({0: -3})},
+    )
+    spot = '["A","A",4,"USD",12,"test",null,2,1,1,"spot","A","1/1",null]'
+    terms = '["1/10",[["0","1/200"],["1000000000000000000","1/100"]],"1/80",false]'
+    perp = f'["B","B",4,"USD",12,"test",null,2,1,1,"perpetual","B","1/1",{terms}]'
+    line = f"agent-fund bars 3\n[{spot},{perp}]\n".encode()
+    numbers = (
+        *(START, START + HOUR, 100, 200, 101, 201, 100, 200, 100, 200, 1000, 2000),
+        *(210, 210, -3, 220),
+    )
+    narrow = b"\x08" + b"".join(number.to_bytes(8, "big", signed=True) for number in numbers)
+    assert table.digest == hashlib.sha256(line + narrow).hexdigest()
+    top = replace(table, index_closes={"B": [2**63]})
+    ends = narrow[:-8] + (2**63).to_bytes(8, "big")
+    assert top.digest == hashlib.sha256(line + ends).hexdigest()
+    wide = b"\x10" + b"".join(
+        number.to_bytes(16, "big", signed=True) for number in (*numbers[:-1], 2**64)
+    )
+    large = replace(table, index_closes={"B": [2**64]})
+    assert large.digest == hashlib.sha256(line + wide).hexdigest()
+
+
+FIELDS = ("opens", "highs", "lows", "closes", "volumes")
+MARGINED = ("mark_opens", "mark_closes", "rates", "index_closes")
+
+
 @settings(deadline=None)
-@given(tables(), st.data())
+@given(ANY_TABLE, st.data())
 def test_the_digest_changes_with_any_value(table: BarTable, data: st.DataObject) -> None:
-    field = data.draw(st.sampled_from(["opens", "highs", "lows", "closes", "volumes", "times"]))
+    fields = [*FIELDS, *(MARGINED if table.rates else ()), "times"]
+    field = data.draw(st.sampled_from(fields))
     row = data.draw(st.integers(0, len(table) - 1))
     if field == "times":
         times = list(table.close_times)
@@ -168,8 +222,15 @@ def test_the_digest_changes_with_any_value(table: BarTable, data: st.DataObject)
     assert changed.digest != table.digest
 
 
+def digest_of(item: Instrument) -> str:
+    bars = {item.symbol: hourly([100, 200])}
+    if item.margin is None:
+        return BarTable.from_columns([item], bars).digest
+    return BarTable.from_columns([item], bars, marks=bars, fundings={item.symbol: paid({})}).digest
+
+
 def test_the_digest_changes_with_what_the_instrument_is() -> None:
-    bars = hourly([100, 200])
+    perp, first = perpetual("A"), MARGIN.tiers[0]
     variants: list[Instrument] = [
         instrument("A"),
         instrument("A", 3),
@@ -177,9 +238,202 @@ def test_the_digest_changes_with_what_the_instrument_is() -> None:
         replace(instrument("A"), lot=10),
         replace(instrument("A"), tick=5),
         replace(instrument("A"), symbol="A/USD"),
+        replace(instrument("A"), underlying="B"),
+        replace(instrument("A"), contract=Fraction(1, 10)),
+        perp,
+        replace(perp, margin=replace(MARGIN, initial=Fraction(1, 5))),
+        replace(perp, margin=replace(MARGIN, liquidation_fee=Fraction(1, 5))),
+        replace(perp, margin=replace(MARGIN, isolated=True)),
+        replace(perp, margin=replace(MARGIN, tiers=(first,))),
+        replace(perp, margin=replace(MARGIN, tiers=(replace(first, rate=Fraction(1, 201)),))),
     ]
-    digests = {BarTable.from_columns([item], {item.symbol: bars}).digest for item in variants}
-    assert len(digests) == len(variants)
+    assert len(set(map(digest_of, variants))) == len(variants)
+
+
+@settings(deadline=None)
+@given(tables())
+def test_a_table_without_perpetuals_has_its_last_prices_for_marks_at_no_cost(
+    table: BarTable,
+) -> None:
+    for _, _, opens, _, _, closes, _, mark_opens, mark_closes, rates, indices in table.rows():
+        assert mark_opens is opens
+        assert mark_closes is closes
+        assert rates == indices == ()
+
+
+@settings(deadline=None)
+@given(margined_tables())
+def test_rows_are_as_wide_as_the_instruments_and_spot_is_its_own_mark(table: BarTable) -> None:
+    rows = list(table.rows())
+    assert len(rows) == len(table)
+    for bar, (_, _, opens, _, _, closes, _, mark_opens, mark_closes, rates, indices) in enumerate(
+        rows
+    ):
+        for column, item in enumerate(table.instruments):
+            seen = tuple(values[column] for values in (mark_opens, mark_closes, rates, indices))
+            if item.margin is None:
+                assert seen == (opens[column], closes[column], 0, closes[column])
+            else:
+                assert seen == tuple(getattr(table, name)[item.symbol][bar] for name in MARGINED)
+
+
+def test_a_perpetual_without_an_index_has_its_mark_for_one() -> None:
+    table = BarTable.from_columns(
+        [perpetual("A", 4, 6)],
+        {"A": hourly([100])},
+        marks={"A": replace(hourly([101]), price_scale=3, volume_scale=9)},
+        fundings={"A": paid({})},
+    )
+    assert (table.closes, table.mark_opens) == ({"A": [10_000]}, {"A": [1010]})
+    assert table.index_closes == table.mark_closes == {"A": [1010]}
+    assert table.rates == {"A": [0]}
+
+
+def test_a_mark_of_more_decimals_than_the_instrument_is_refused() -> None:
+    with pytest.raises(MarketError, match=r"fine, row 0, column open: '0\.101' is refused"):
+        BarTable.from_columns(
+            [perpetual("A")],
+            {"A": hourly([100])},
+            marks={"A": replace(hourly([101], source="fine"), price_scale=3)},
+            fundings={"A": paid({})},
+        )
+
+
+def test_every_perpetual_needs_marks_and_funding_and_spot_has_none() -> None:
+    instruments = [instrument("A"), perpetual("B")]
+    one, none = hourly([1]), paid({})
+    columns = {"A": one, "B": one}
+    for marks, rates, indices, message in (
+        ({}, {"B": none}, {}, r"mark prices: \[\] is refused; give those of every perpetual"),
+        ({"B": one}, {}, {}, r"funding rates: \[\] is refused; give those of every perpetual"),
+        ({"A": one, "B": one}, {"B": none}, {}, r"mark prices: \['A'\] is refused; only perp"),
+        ({"B": one}, {"A": none, "B": none}, {}, r"funding rates: \['A'\] is refused"),
+        ({"B": one}, {"B": none}, {"A": one}, r"index prices: \['A'\] is refused"),
+    ):
+        with pytest.raises(MarketError, match=message):
+            BarTable.from_columns(
+                instruments, columns, marks=marks, fundings=rates, indices=indices
+            )
+
+
+@pytest.mark.parametrize("kind", ["marks", "indices"])
+def test_marks_and_indices_are_synchronous_with_the_bars(kind: str) -> None:
+    given_: dict[str, dict[str, BarColumns]] = {"marks": {"A": hourly([1, 2])}}
+    given_[kind] = {"A": hourly([1, 2], hours=[0, 2], source="late")}
+    with pytest.raises(MarketError, match="late, row 1, column open_time"):
+        BarTable.from_columns(
+            [perpetual("A")], {"A": hourly([1, 2])}, fundings={"A": paid({})}, **given_
+        )
+
+
+def test_a_payment_belongs_to_the_first_bar_that_opens_at_its_time_or_later() -> None:
+    bars = hourly([100] * 4, hours=[8, 9, 10, 20])
+    funding = FundingColumns(
+        "f",
+        [START + int(hour * HOUR) for hour in (0, 7, 7.5, 8, 8.001, 10, 11, 16, 20, 20.5)],
+        [1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    )
+    rates = rates_at_opens(bars.open_times, bars.close_times, funding)
+    assert rates == [4 + 8, 16, 32, 64 + 128 + 256]
+    assert rates_at_opens([], [], funding) == []
+
+
+@settings(deadline=None)
+@given(times().flatmap(lambda at: st.tuples(st.just(at), fundings(at))))
+def test_attaching_funding_keeps_the_sum_of_what_falls_to_the_bars(
+    drawn: tuple[Times, FundingColumns],
+) -> None:
+    (opens, closes), funding = drawn
+    rates = rates_at_opens(opens, closes, funding)
+    assert len(rates) == len(opens)
+    before = opens[0] - (closes[0] - opens[0])
+    due = list(zip(funding.times, funding.rates, strict=True))
+    assert sum(rates) == sum(rate for time, rate in due if before < time <= opens[-1])
+    for bar, (earlier, later) in enumerate(pairwise([before, *opens])):
+        assert rates[bar] == sum(rate for time, rate in due if earlier < time <= later)
+
+
+@settings(deadline=None)
+@given(st.data(), st.integers(1, 10), st.integers(0, 10), st.integers(0, 10))
+def test_between_is_what_the_same_sources_would_have_made(
+    data: st.DataObject, bars: int, first: int, count: int
+) -> None:
+    mark = hourly(data.draw(st.lists(st.integers(1, 99), min_size=bars, max_size=bars)))
+    funding = data.draw(fundings((mark.open_times, mark.close_times)))
+    window = (START + first * HOUR + 1, START + (first + count) * HOUR + 1)
+
+    def built(start: int | None, end: int | None) -> BarTable:
+        cut = {"A": mark.between(start, end)}
+        return BarTable.from_columns([perpetual("A")], cut, marks=cut, fundings={"A": funding})
+
+    assert built(None, None).between(*window) == built(*window)
+
+
+@settings(deadline=None)
+@given(LONG_TABLE, st.sampled_from([1, 5, 1000]), st.integers(0, 2**32), st.data())
+def test_a_perturbed_table_is_the_same_up_to_the_bar_and_another_in_every_value_after(
+    table: BarTable, tick: int, seed: int, data: st.DataObject
+) -> None:
+    ticked = tuple(replace(item, tick=tick) for item in table.instruments)
+    on_tick = {
+        name: {
+            symbol: [value * tick for value in values]
+            for symbol, values in getattr(table, name).items()
+        }
+        for name in ("opens", "highs", "lows", "closes")
+    }
+    table = replace(table, instruments=ticked, **on_tick)
+    after = data.draw(st.integers(-1, len(table) - 1))
+    other = table.perturbed(after, seed)
+    assert other == table.perturbed(after, seed)
+    end = table.close_times[after] + 1 if after >= 0 else 0
+    assert other.between(None, end) == table.between(None, end)
+    assert other.between(None, end).digest == table.between(None, end).digest
+    assert (other.open_times, other.close_times) == (table.open_times, table.close_times)
+    for name in (*FIELDS, *MARGINED):
+        for symbol, values in getattr(table, name).items():
+            changed = getattr(other, name)[symbol]
+            for bar, (old, new) in enumerate(zip(values, changed, strict=True)):
+                assert (old != new) == (bar > after), (name, symbol, bar)
+                assert name == "rates" or new >= (name != "volumes")
+    for symbol in table.opens:
+        prices = (other.opens, other.highs, other.lows, other.closes)
+        for row in zip(*(values[symbol] for values in prices), strict=True):
+            assert (row[1], row[2]) == (max(row), min(row))
+            assert all(price % tick == 0 for price in row)
+
+
+@pytest.mark.parametrize("tick", [1, 2])
+def test_even_the_smallest_bars_differ_in_every_price_and_stay_in_order(tick: int) -> None:
+    draw = Random(0)
+    for low, high in combinations_with_replacement(range(tick, 7, tick), 2):
+        for open_, close in product(range(low, high + 1, tick), repeat=2):
+            bar = (open_, high, low, close)
+            for _ in range(30):
+                other = perturbed_bar(draw, tick, *bar)
+                assert all(old != new for old, new in zip(bar, other, strict=True)), (bar, other)
+                assert (other[1], other[2]) == (max(other), min(other))
+                assert other[2] >= tick
+
+
+def test_perturbing_depends_on_the_seed_and_counts_bars_from_0() -> None:
+    table = table_of(hourly([1000] * 50))
+    assert table.perturbed(3, 1) != table.perturbed(3, 2)
+    assert table.perturbed(49, 1) == table
+    with pytest.raises(MarketError, match="-2 is refused; count from 0"):
+        table.perturbed(-2, 1)
+
+
+def test_a_perturbed_bar_does_not_tell_which_way_the_true_one_went() -> None:
+    closes = [1000, 1100] * 100
+    flat = hourly([1000] * 200)
+    table = table_of(replace(flat, highs=[1200] * 200, closes=closes))
+    other = table.perturbed(-1, 0)
+    rises = [c > o for o, c in zip(other.opens["S0"], other.closes["S0"], strict=True)]
+    assert {rose for rose, close in zip(rises, closes, strict=True) if close == 1100} == {
+        True,
+        False,
+    }
 
 
 def test_a_million_bars_are_checked() -> None:

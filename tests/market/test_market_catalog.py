@@ -9,14 +9,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
-from market_bars import HOUR, START, hourly, instrument, tables
+from market_bars import HOUR, START, hourly, instrument
 
-from agent_fund.market.bars import BarTable
-from agent_fund.market.catalog import Catalog, Entry, load_table, stale_opens
+from agent_fund.market.catalog import Catalog, Entry, stale_opens
 from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
-from agent_fund.market.gaps import Gap, GapPolicy
 
 
 def store(catalog: Catalog, name: str, columns: BarColumns) -> Entry:
@@ -38,31 +35,6 @@ def test_what_is_written_is_read_back_to_the_last_unit(catalog: Catalog) -> None
     bars = replace(hourly([100, 101, 105]), volumes=[0, 10**38 - 1, 2**64 + 5])
     store(catalog, "btc", bars)
     assert same_values(catalog.read("btc", instrument("BTC")), bars)
-
-
-@settings(deadline=None)
-@given(table=tables())
-def test_any_table_survives_parquet(
-    table: BarTable, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    catalog = Catalog(tmp_path_factory.mktemp("catalog"))
-    for symbol in table.closes:
-        columns = BarColumns(
-            "drawn",
-            2,
-            4,
-            table.open_times,
-            table.close_times,
-            table.opens[symbol],
-            table.highs[symbol],
-            table.lows[symbol],
-            table.closes[symbol],
-            table.volumes[symbol],
-        )
-        catalog.write(symbol, columns, step="x", max_step_ms=9**9, source="s", licence="l")
-    datasets = {item.symbol: (item.symbol, item) for item in table.instruments}
-    loaded, gaps = load_table(catalog, datasets, GapPolicy.REFUSE)
-    assert (loaded, loaded.digest, gaps) == (table, table.digest, ())
 
 
 def test_parquet_columns_are_timestamps_and_decimals(catalog: Catalog) -> None:
@@ -210,20 +182,3 @@ def test_an_instrument_with_too_few_decimals_is_refused(catalog: Catalog) -> Non
     store(catalog, "btc", hourly([101]))
     with pytest.raises(MarketError, match="base asset's scale 4 larger"):
         catalog.read("btc", instrument("BTC", 2, 0))
-
-
-def test_gaps_outside_the_period_do_not_matter(catalog: Catalog) -> None:
-    store(catalog, "a", hourly([100, 101, 103, 104, 105], [0, 1, 3, 4, 5]))
-    store(catalog, "b", hourly([103, 104, 105, 106], [3, 4, 5, 6]))
-    datasets = {"A": ("a", instrument("A")), "B": ("b", instrument("B"))}
-    with pytest.raises(MarketError, match="gap after"):
-        load_table(catalog, datasets, GapPolicy.REFUSE)
-    start, end = START + 4 * HOUR, START + 7 * HOUR
-    table, gaps = load_table(catalog, datasets, GapPolicy.REFUSE, start, end)
-    assert (table.closes["A"], table.closes["B"], gaps) == ([103, 104, 105], [103, 104, 105], ())
-    table, gaps = load_table(catalog, datasets, GapPolicy.SKIP)
-    assert table.closes == {"A": [103, 104, 105], "B": [103, 104, 105]}
-    assert gaps == (
-        Gap(START, start, ("A", "B")),
-        Gap(START + 6 * HOUR, START + 7 * HOUR + 1, ("A",)),
-    )

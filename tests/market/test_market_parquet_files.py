@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_bars import BINANCE, HOUR, START, instrument
 
-from agent_fund.market.catalog import Catalog, load_table
+from agent_fund.market.catalog import Catalog
 from agent_fund.market.columns import BarColumns
 from agent_fund.market.errors import MarketError
 from agent_fund.market.gaps import GapPolicy
-from agent_fund.market.sources.parquet_files import import_into, load, step_ms
+from agent_fund.market.load import DataSets, load_table
+from agent_fund.market.sources.parquet_files import import_into, load
+from agent_fund.market.steps import step_ms
 
 UTC_MS = pa.timestamp("ms", tz="UTC")
 DAY = datetime(2018, 1, 1, tzinfo=UTC)
@@ -222,7 +224,7 @@ def test_real_hours_of_bitcoin_have_the_gaps_that_their_publisher_counted(tmp_pa
         catalog, "btc", path, price_scale=2, volume_scale=8, step="1h", licence="none stated"
     )
     assert (entry.bars, len(entry.gaps)) == (published["rows"], published["gaps"])
-    datasets = {"BTC": ("btc", instrument("BTC", 2, 8))}
+    datasets = {"BTC": DataSets("btc", instrument("BTC", 2, 8))}
     with pytest.raises(MarketError, match="2018-01-04T04:00:00"):
         load_table(catalog, datasets, GapPolicy.REFUSE)
     table, gaps = load_table(catalog, datasets, GapPolicy.SKIP)

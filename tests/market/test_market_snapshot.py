@@ -1,12 +1,24 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from market_bars import HOUR, START, hourly, instrument, table_of, tables
+from market_bars import (
+    ANY_TABLE,
+    HOUR,
+    LONG_TABLE,
+    START,
+    hourly,
+    instrument,
+    margined_tables,
+    paid,
+    perpetual,
+    table_of,
+)
 
 from agent_fund.market.bars import BarTable
 from agent_fund.market.errors import MarketError
@@ -35,6 +47,11 @@ def seen(snapshot: Snapshot, n: int) -> dict[str, object]:
                 snapshot.last_close(symbol),
                 snapshot.price(symbol),
                 snapshot.closes(symbol, n),
+                snapshot.volumes(symbol, n),
+                snapshot.mark(symbol),
+                snapshot.index(symbol),
+                snapshot.basis(symbol),
+                snapshot.funding_rates(symbol, n),
                 snapshot.frame(symbol, n).reset_index().to_dict("list"),
             )
             for symbol in snapshot.instruments
@@ -43,7 +60,7 @@ def seen(snapshot: Snapshot, n: int) -> dict[str, object]:
 
 
 @settings(deadline=None)
-@given(tables(), st.integers(0, 20))
+@given(ANY_TABLE, st.integers(0, 20))
 def test_a_snapshot_at_t_shows_the_bars_up_to_t_and_none_later(table: BarTable, n: int) -> None:
     history = History(table.instruments)
     for bar, row in enumerate(table.rows()):
@@ -53,9 +70,10 @@ def test_a_snapshot_at_t_shows_the_bars_up_to_t_and_none_later(table: BarTable, 
         assert snapshot.bar == bar
         for symbol in snapshot.instruments:
             first = max(0, bar + 1 - n)
+            closes = table.closes[symbol]
             assert snapshot.closes(symbol, n) == table.closes[symbol][first : bar + 1]
             assert snapshot.last_close(symbol) == table.closes[symbol][bar]
-            assert snapshot.prices[symbol] == table.closes[symbol][bar]
+            assert snapshot.prices[symbol] == table.mark_closes.get(symbol, closes)[bar]
             stamps = [
                 stamp.value // 10**6 for stamp in snapshot.frame(symbol, n).index.as_unit("ns")
             ]
@@ -63,7 +81,7 @@ def test_a_snapshot_at_t_shows_the_bars_up_to_t_and_none_later(table: BarTable, 
 
 
 @settings(deadline=None)
-@given(tables(min_bars=2), st.integers(0, 20), st.data())
+@given(LONG_TABLE, st.integers(0, 20), st.data())
 def test_what_follows_t_cannot_change_what_a_snapshot_at_t_shows(
     table: BarTable, n: int, data: st.DataObject
 ) -> None:
@@ -74,7 +92,7 @@ def test_what_follows_t_cannot_change_what_a_snapshot_at_t_shows(
 
 
 @settings(deadline=None)
-@given(tables(), st.integers(0, 20))
+@given(ANY_TABLE, st.integers(0, 20))
 def test_a_retained_snapshot_goes_on_showing_its_own_time(table: BarTable, n: int) -> None:
     history = History(table.instruments)
     kept = []
@@ -86,7 +104,7 @@ def test_a_retained_snapshot_goes_on_showing_its_own_time(table: BarTable, n: in
 
 
 @settings(deadline=None)
-@given(tables(), st.data())
+@given(ANY_TABLE, st.data())
 def test_a_snapshots_digest_is_that_of_the_table_up_to_then(
     table: BarTable, data: st.DataObject
 ) -> None:
@@ -94,6 +112,66 @@ def test_a_snapshots_digest_is_that_of_the_table_up_to_then(
     for bar in data.draw(st.permutations(range(len(table)))):
         until = table.between(None, table.close_times[bar] + 1)
         assert snapshots[bar].digest() == until.digest
+
+
+@settings(deadline=None)
+@given(margined_tables(), st.integers(0, 20))
+def test_a_snapshot_shows_marks_indices_and_the_funding_paid_by_then(
+    table: BarTable, n: int
+) -> None:
+    _, snapshots = fed(table)
+    for bar, snapshot in enumerate(snapshots):
+        for symbol, item in snapshot.instruments.items():
+            known = [rate for rate in table.rates.get(symbol, [])[: bar + 1] if rate]
+            assert snapshot.funding_rates(symbol, n) == known[max(0, len(known) - n) :]
+            closes = table.closes[symbol]
+            assert snapshot.mark(symbol) == table.mark_closes.get(symbol, closes)[bar]
+            assert snapshot.index(symbol) == table.index_closes.get(symbol, closes)[bar]
+            one = snapshot.frame(symbol, 1)
+            if item.margin is None:
+                assert "mark" not in one
+                assert snapshot.basis(symbol) == 0
+            else:
+                assert one["mark"].tolist() == [snapshot.mark(symbol) / 100]
+
+
+def test_what_a_perpetual_is_valued_at_is_its_mark_and_not_its_last_price() -> None:
+    table = BarTable.from_columns(
+        [instrument("A"), perpetual("B")],
+        {"A": hourly([100, 200]), "B": hourly([100, 200])},
+        marks={"B": hourly([110, 210])},
+        indices={"B": hourly([100, 200])},
+        fundings={"B": paid({0: 5, 1: -7})},
+    )
+    _, snapshots = fed(table)
+    last = snapshots[1]
+    assert last.prices == {"A": 200, "B": 210}
+    assert (last.last_close("B"), last.mark("B"), last.index("B")) == (200, 210, 200)
+    assert (last.basis("B"), last.basis("A")) == (Fraction(1, 20), 0)
+    assert (last.funding_rates("B", 9), last.funding_rates("A", 9)) == ([5, -7], [])
+    assert (snapshots[0].funding_rates("B", 9), last.funding_rates("B", 1)) == ([5], [-7])
+    with pytest.raises(MarketError, match="-1 is refused"):
+        last.funding_rates("B", -1)
+
+
+def test_a_history_with_a_perpetual_needs_its_marks_rates_and_indices() -> None:
+    history, one = History([perpetual("A")]), (100,)
+    with pytest.raises(MarketError, match="no mark prices"):
+        history.append(START, START + 1, one, one, one, one, one)
+    for place in range(4):
+        more = [one] * 4
+        more[place] = ()
+        with pytest.raises(MarketError, match="give 1 values"):
+            history.append(START, START + 1, one, one, one, one, one, *more)
+    assert len(history) == 0
+
+
+def test_spot_is_valued_at_its_last_price_whatever_the_feed_calls_a_mark() -> None:
+    history, one = History([instrument("S0")]), (100,)
+    history.append(START, START + HOUR, one, (101,), one, one, (1000,), (7,), (7,), (7,), (7,))
+    snapshot = history.snapshot()
+    assert (snapshot.prices, snapshot.index("S0")) == ({"S0": 100}, 100)
+    assert snapshot.digest() == table_of(hourly([100])).digest
 
 
 def test_a_frame_is_floats_by_closing_time_in_utc() -> None:
@@ -132,6 +210,10 @@ def test_an_unknown_symbol_is_refused_with_the_known_ones() -> None:
         lambda: snapshots[0].price("BTC"),
         lambda: snapshots[0].closes("BTC", 3),
         lambda: snapshots[0].frame("BTC", 3),
+        lambda: snapshots[0].mark("BTC"),
+        lambda: snapshots[0].index("BTC"),
+        lambda: snapshots[0].basis("BTC"),
+        lambda: snapshots[0].funding_rates("BTC", 3),
     ):
         with pytest.raises(MarketError, match="'BTC' is refused; the snapshot has: S0, S1"):
             ask()

@@ -80,7 +80,7 @@ every = "week"
 file = "guardrails/tight.py"
 calibrate_start = 2003-01-01
 calibrate_end = 2007-01-01
-[venue]
+[[venues]]
 name = "simulated"
 fee = {{ model = "proportional", rate = "0.02%" }}
 spread = {{ model = "half_spread", share = "0.02%" }}

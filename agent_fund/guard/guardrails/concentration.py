@@ -1,4 +1,4 @@
-"""The position in any one asset, at decision prices, stays within a share of NAV.
+"""The gross position in any one underlying, at decision prices, stays within a share of NAV.
 
 A pre-trade limit like gross leverage: adversarial fills, and passive breaches only block increases.
 """
@@ -28,8 +28,8 @@ def judge(
     """The finding for the asset and the fills that come nearest to the limit, or break it."""
     worst: tuple[bool, int, str] = (False, 0, "none")
     named = sorted({s for case in every for s in case.symbols})
-    for asset in sorted({book.instrument(s).base.symbol for s in named}):
-        lines = [i for i in map(book.instrument, named) if i.base.symbol == asset]
+    for asset in sorted({book.instrument(s).underlying for s in named}):
+        lines = [i for i in map(book.instrument, named) if i.underlying == asset]
         after = max(
             sum(i.notional(c.largest(i.symbol), prices[i.symbol]) for i in lines) for c in every
         )

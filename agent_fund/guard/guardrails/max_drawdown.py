@@ -6,6 +6,8 @@ the gain, and by the bound of all costs until flat (see ``guard.machine`` for th
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from agent_fund.domain.money import Exact
 from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.guardrails.limit import Guardrail, make
@@ -30,7 +32,8 @@ def judge(
         return Finding("max_drawdown", False, limit, "nothing proved", scenario)
     return Finding(
         "max_drawdown",
-        is_safe(guardrail.limit, nav, mark, bounds),
+        # What margin accounts lack is told by their own guardrail.
+        is_safe(guardrail.limit, nav, mark, replace(bounds, shortfall=0)),
         limit,
         f"{share(worst_drawdown(nav, mark, bounds))} at worst",
         scenario,

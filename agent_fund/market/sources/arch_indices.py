@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from arch.data import nasdaq, sp500
 
-from agent_fund.market.catalog import Catalog, Entry
+from agent_fund.market.catalog import Catalog
 from agent_fund.market.columns import PRICES, BarColumns
 from agent_fund.market.errors import MarketError
+from agent_fund.market.manifest import Entry
 
 NEW_YORK = ZoneInfo("America/New_York")
 OPENS = time(9, 30)

@@ -1,60 +1,76 @@
-"""A user's own Parquet file of bars, taken as it is or refused: nothing is sorted, filled, guessed.
+"""A user's own Parquet file, taken as it is or refused: nothing is sorted, filled, guessed.
 
-Columns: open_time and close_time, or only the start of the bar as open_time or date; then open,
-high, low, close, volume. Times carry a time zone. Numbers are decimal, integer or double; a double
-is the shortest decimal that reads back as it (Python's ``repr``), so 0.1 is 1/10. Other columns
-are not read.
+Columns of bars: open_time and close_time, or only the start of the bar as open_time or date; then
+open, high, low, close, volume. Columns of funding: time or date, and rate. Times carry a time
+zone. Numbers are decimal, integer or double; a double is the shortest decimal that reads back as
+it (Python's ``repr``), so 0.1 is 1/10. Other columns are not read.
 """
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
-from itertools import count
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agent_fund.domain.money import from_units
-from agent_fund.market.catalog import Catalog, Entry, decimal_units, whole_column
-from agent_fund.market.columns import PRICES, BarColumns, from_names
+from agent_fund.domain.settlement import RATE_SCALE
+from agent_fund.market.catalog import Catalog
+from agent_fund.market.columns import PRICES, BarColumns
 from agent_fund.market.errors import MarketError
+from agent_fund.market.funding import FundingColumns
+from agent_fund.market.manifest import Entry
+from agent_fund.market.parquet import decimal_units, whole_column
+from agent_fund.market.sources.decimals import (
+    MOST_DECIMALS,
+    at,
+    double_scale,
+    double_units,
+    to_units,
+)
+from agent_fund.market.sources.raw_bars import RawBars, RawFunding, store_bars
+from agent_fund.market.steps import step_ms
 
 STARTS = ("open_time", "date")
-STEP = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
-STEP_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-MAX_PLAIN = 1e15  # doubles (IEEE 754 binary64) tell decimals of up to 15 digits apart
-EXACT_POWER = 22  # 10**22 is the largest power of ten that is a double
+DUE = ("time", "date")
 PER_MS = {"ms": 1, "us": 1_000, "ns": 1_000_000}  # the units that Parquet has
+JITTER_MS = 1_000
 
 
 def load(
     path: Path,
     *,
-    price_scale: int,
-    volume_scale: int,
+    price_scale: int | None = None,
+    volume_scale: int | None = None,
     step: str | None = None,
     rounding: bool = False,
 ) -> BarColumns:
-    """The checked bars of ``path``.
+    """The checked bars of ``path``; as ``read``, and raises for the first row that is no bar."""
+    return read(path, price_scale, volume_scale, step, rounding).checked()
+
+
+def read(
+    path: Path,
+    price_scale: int | None = None,
+    volume_scale: int | None = None,
+    step: str | None = None,
+    rounding: bool = False,
+) -> RawBars:
+    """The rows of ``path``.
 
     Args:
         path: the file.
-        price_scale, volume_scale: decimals that a price, a volume may have.
+        price_scale, volume_scale: decimals that a price, a volume may have; None: the most that
+            one has, 18 at most.
         step: length of a bar, e.g. ``"1h"``; needed if the file states only where bars start.
         rounding: round more decimals than that half to even, instead of refusing them.
 
     Raises:
         MarketError: naming file, row, column and value.
     """
-    try:
-        table = pq.read_table(path).combine_chunks()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise MarketError(str(path), str(error), "give a Parquet file that can be read") from error
+    table = _table(path)
     missing = [name for name in (*PRICES, "volume") if name not in table.column_names]
     start = next((name for name in STARTS if name in table.column_names), None)
     if missing or start is None:
@@ -69,10 +85,36 @@ def load(
     else:
         length = step_ms(step)
         columns["close_time"] = [time + length for time in columns["open_time"]]
+    if price_scale is None:
+        price_scale = max(_scale(table, name, path) for name in PRICES)
+    if volume_scale is None:
+        volume_scale = _scale(table, "volume", path)
     for name in (*PRICES, "volume"):
         scale = volume_scale if name == "volume" else price_scale
         columns[name] = _units(table, name, path, scale, rounding)
-    return from_names(str(path), price_scale, volume_scale, columns)
+    return RawBars(str(path), price_scale, volume_scale, columns)
+
+
+def load_funding(path: Path, *, rounding: bool = False) -> FundingColumns:
+    """The checked funding rates of ``path``; as ``read_funding``."""
+    return read_funding(path, rounding=rounding).checked()
+
+
+def read_funding(path: Path, *, rounding: bool = False) -> RawFunding:
+    """The funding rates of ``path``; times are rounded down to the second.
+
+    Args:
+        rounding: round rates of more than RATE_SCALE decimals half to even.
+
+    Raises:
+        MarketError: naming file, row, column and value.
+    """
+    table = _table(path)
+    due = next((name for name in DUE if name in table.column_names), None)
+    if due is None or "rate" not in table.column_names:
+        raise MarketError(f"{path}, columns", table.column_names, "it needs time (or date), rate")
+    times = [time - time % JITTER_MS for time in _times(table, due, path)]
+    return RawFunding(str(path), times, _units(table, "rate", path, RATE_SCALE, rounding))
 
 
 def import_into(
@@ -80,34 +122,29 @@ def import_into(
     name: str,
     path: Path,
     *,
-    price_scale: int,
-    volume_scale: int,
+    price_scale: int | None = None,
+    volume_scale: int | None = None,
     step: str,
     licence: str,
     rounding: bool = False,
 ) -> Entry:
     """Write the bars of ``path`` into ``catalog``; a longer time between closes is a gap."""
-    columns = load(
-        path, price_scale=price_scale, volume_scale=volume_scale, step=step, rounding=rounding
-    )
-    rounded = "half-even, where they had more decimals" if rounding else "not at all"
-    return catalog.write(
+    return store_bars(
+        catalog,
         name,
-        columns,
+        read(path, price_scale, volume_scale, step, rounding),
+        file=path.name,
         step=step,
-        max_step_ms=step_ms(step),
-        source=path.name,
         licence=licence,
-        notes=f"Prices and volumes rounded {rounded}.",
+        rounding=rounding,
     )
 
 
-def step_ms(step: str) -> int:
-    """The length of ``"30s"``, ``"15m"``, ``"1h"``, ``"1d"`` in ms."""
-    found = STEP.fullmatch(step)
-    if found is None:
-        raise MarketError("step", step, 'write a number and s, m, h or d, such as "1h"')
-    return int(found[1]) * STEP_MS[found[2]]
+def _table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path).combine_chunks()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise MarketError(str(path), str(error), "give a Parquet file that can be read") from error
 
 
 def _times(table: pa.Table, name: str, path: Path) -> list[int]:
@@ -121,62 +158,45 @@ def _times(table: pa.Table, name: str, path: Path) -> list[int]:
     if broken.size:
         row = int(broken[0])
         fix = "times in whole milliseconds are expected"
-        raise MarketError(_place(path, row, name), str(array[row]), fix)
+        raise MarketError(at(str(path), row, name), str(array[row]), fix)
     return cast(list[int], (ticks // per_ms).tolist())
 
 
 def _units(table: pa.Table, name: str, path: Path, scale: int, rounding: bool) -> list[int]:
-    array = whole_column(table, name, str(path))
+    array = _numbers(table, name, path)
     if pa.types.is_integer(array.type):
         return [value * 10**scale for value in array.to_pylist()]
     if pa.types.is_float64(array.type):
-        return _double_units(np.asarray(array), name, path, scale, rounding)
-    if not pa.types.is_decimal(array.type) or pa.types.is_decimal256(array.type):
-        fix = "write the column as double, integer or decimal128"
-        raise MarketError(f"{path}, column {name}", str(array.type), fix)
+        return double_units(np.asarray(array), str(path), name, scale, rounding)
     stored, units = decimal_units(array)
     return [
-        _to_units(Fraction(value, 10**stored), _place(path, row, name), scale, rounding)
+        to_units(Fraction(value, 10**stored), at(str(path), row, name), scale, rounding)
         if stored > scale
         else value * 10 ** (scale - stored)
         for row, value in enumerate(units)
     ]
 
 
-def _double_units(
-    values: npt.NDArray[np.float64], name: str, path: Path, scale: int, rounding: bool
-) -> list[int]:
-    infinite = np.flatnonzero(~np.isfinite(values))
-    if infinite.size:
-        row = int(infinite[0])
-        fix = "every bar needs a finite number"
-        raise MarketError(_place(path, row, name), float(values[row]), fix)
-    # A double that is nearest to a decimal of at most 15 digits has that decimal as its repr, so
-    # those need no parsing: two such decimals never share a double, and 10**scale is exact here.
-    power = 10.0 ** min(scale, EXACT_POWER)
-    with np.errstate(over="ignore"):
-        scaled = np.rint(np.clip(values * power, -MAX_PLAIN, MAX_PLAIN))
-    plain = (scaled / power == values) & (scale <= EXACT_POWER)
-    return [
-        int(unit)
-        if quick
-        else _to_units(Fraction(repr(value)), _place(path, row, name), scale, rounding)
-        for row, (unit, quick, value) in enumerate(
-            zip(scaled.tolist(), plain.tolist(), values.tolist(), strict=True)
-        )
-    ]
+def _scale(table: pa.Table, name: str, path: Path) -> int:
+    """The most decimals that a value of the column has."""
+    array = _numbers(table, name, path)
+    if pa.types.is_integer(array.type):
+        return 0
+    if pa.types.is_float64(array.type):
+        return double_scale(np.asarray(array), str(path), name)
+    scale, units = decimal_units(array)
+    while scale > 0 and not any(unit % 10 for unit in units):
+        scale, units = scale - 1, [unit // 10 for unit in units]
+    if scale > MOST_DECIMALS:
+        fix = f"at most {MOST_DECIMALS} decimals are kept: declare fewer, and rounding"
+        raise MarketError(f"{path}, column {name}", scale, fix)
+    return scale
 
 
-def _to_units(value: Fraction, place: str, scale: int, rounding: bool) -> int:
-    units = value * 10**scale
-    if units.denominator == 1 or rounding:
-        rounded: int = round(units)  # a Fraction rounds half to even
-        return rounded
-    # A denominator of twos and fives only: some power of ten makes it whole.
-    decimals = next(places for places in count(scale + 1) if (value * 10**places).denominator == 1)
-    fix = f"it has {decimals} decimals and {scale} are declared: declare more, or rounding"
-    raise MarketError(place, str(from_units(int(value * 10**decimals), decimals)), fix)
-
-
-def _place(path: Path, row: int, name: str) -> str:
-    return f"{path}, row {row}, column {name}"
+def _numbers(table: pa.Table, name: str, path: Path) -> pa.Array:
+    array = whole_column(table, name, str(path))
+    kind = array.type
+    if not (pa.types.is_integer(kind) or pa.types.is_float64(kind) or pa.types.is_decimal128(kind)):
+        fix = "write the column as double, integer or decimal128"
+        raise MarketError(f"{path}, column {name}", str(kind), fix)
+    return array
