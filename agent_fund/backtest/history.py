@@ -67,21 +67,26 @@ def frame_of(
     and ``unguarded_funding`` and ``unguarded_liquidated`` the twin's.
 
     Args:
-        spare: bounds of a book of one NAV in equal weights at the start, for bars that hold none.
+        spare: bounds of a book of one NAV in equal weights at the start, for a run that never
+            holds any. Otherwise a bar without positions has the cap of the strategy's direction
+            when it last held some, or is first going to.
     """
     limit = float(parts.mandate.drawdown.limit)
     gross_limit = parts.mandate.guardrail("gross_leverage")
     most = float("inf") if gross_limit is None else float(gross_limit.limit)
     unit = float(10**parts.currency.scale)
     rows = []
-    for tick in ticks:
-        gross = gross_of(parts, tick)
-        held = gross > 0 and tick.bounds.loss > 0
-        cap = (
-            cap_of(limit, tick.bounds, gross, tick.nav, tick.mark)
-            if held
-            else cap_of(limit, spare, parts.cash, tick.nav, tick.mark)
-        )
+    grosses = [gross_of(parts, tick) for tick in ticks]
+    held = [
+        (tick.bounds, gross)
+        for tick, gross in zip(ticks, grosses, strict=True)
+        if gross > 0 and tick.bounds.loss > 0
+    ]
+    direction = held[0] if held else (spare, parts.cash)
+    for tick, gross in zip(ticks, grosses, strict=True):
+        if gross > 0 and tick.bounds.loss > 0:
+            direction = (tick.bounds, gross)
+        cap = cap_of(limit, *direction, tick.nav, tick.mark)
         rows.append(
             {
                 "nav_open": tick.nav_open / unit,
