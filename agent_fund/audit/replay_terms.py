@@ -100,6 +100,9 @@ class RunTerms:
         Raises:
             AuditError: naming what it leaves out.
         """
+        if not mandate.costs.legging and len(set(self._latency.values())) > 1:
+            fix = "the run file's latencies differ, so legs of a way out do not close at one time"
+            raise AuditError("legging allowance", str(mandate.costs.legging), fix)
         liquidity, bars = mandate.guardrail("liquidity"), self._exit_bars
         for venue in self._venues.values():
             _, bars = way_out(liquidity, venue.participation, bars)

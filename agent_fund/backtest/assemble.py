@@ -16,7 +16,14 @@ from agent_fund.agents.loading import build, load_class
 from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.calibrated import midnight, resolved
 from agent_fund.backtest.errors import RunFileError
-from agent_fund.backtest.runfile import RunFile, jsonable, load_runfile, workspace_of
+from agent_fund.backtest.missing import require_datasets
+from agent_fund.backtest.runfile import (
+    InstrumentSection,
+    RunFile,
+    jsonable,
+    load_runfile,
+    workspace_of,
+)
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument
@@ -115,7 +122,11 @@ class Parts:
                 f"{self.path}: strategy.model: {section.name} asks a language model; "
                 "name it and its cassette"
             )
-        strategy = build(cls, parameters)
+        try:
+            strategy = build(cls, parameters)
+        except (ConfigurationError, DomainError) as error:
+            error.add_note(f"see strategy.parameters in {self.path}")
+            raise
         if not callable(getattr(strategy, "decide", None)):
             raise ConfigurationError(f"class {section.name}", "a strategy has a method decide")
         return strategy  # type: ignore[return-value]
@@ -141,12 +152,11 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     currency = Asset(runfile.fund.currency, runfile.fund.scale)
     first = runfile.venues[0].name
     instruments = tuple(
-        instrument_of(jsonable(section.model_dump()), currency, first)
-        for section in runfile.instruments
+        _instrument(path, section, currency, first) for section in runfile.instruments
     )
     catalog = Catalog(workspace / runfile.market.catalog)
     _fill(catalog, runfile, workspace)
-    _require_datasets(path, runfile, catalog)
+    require_datasets(path, runfile, catalog)
     datasets = {
         s.symbol: DataSets(
             s.dataset, instrument, s.mark, s.index, None if s.funding is None else s.funding.dataset
@@ -192,21 +202,11 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     )
 
 
-def _require_datasets(path: Path, runfile: RunFile, catalog: Catalog) -> None:
-    """Refuse what the catalog lacks, with the command that fetches it."""
-    known = set(catalog.names())
-    wanted = [
-        name
-        for s in runfile.instruments
-        for name in (s.dataset, s.mark, s.index, None if s.funding is None else s.funding.dataset)
-        if name is not None
-    ]
-    missing = [name for name in wanted if name not in known]
-    if missing:
-        raise RunFileError(
-            f"{path}: the catalog {catalog.folder} lacks {', '.join(missing)}. Make it with "
-            "agent-fund data fetch or agent-fund data import; see the README, section Data"
-        )
+def _instrument(path: Path, section: InstrumentSection, currency: Asset, venue: str) -> Instrument:
+    try:
+        return instrument_of(jsonable(section.model_dump()), currency, venue)
+    except DomainError as error:
+        raise RunFileError(f"{path}: instruments.{section.symbol}: {error}") from error
 
 
 def _require_window(path: Path, runfile: RunFile, catalog: Catalog) -> None:
@@ -214,10 +214,16 @@ def _require_window(path: Path, runfile: RunFile, catalog: Catalog) -> None:
     market, mandate = runfile.market, runfile.mandate
     for section in runfile.instruments:
         entry = catalog.entry(section.dataset)
+        start_own = section.calibrate_start or mandate.calibrate_start
         for name, start, end in (
             ("market", market.start, market.end),
-            ("mandate.calibrate", mandate.calibrate_start, mandate.calibrate_end),
+            ("mandate.calibrate", start_own, mandate.calibrate_end),
         ):
+            if start >= end:
+                raise RunFileError(
+                    f"{path}: instruments.{section.symbol}: its calibration starts on {start}, and "
+                    f"mandate.calibrate_end is {end}: start before it"
+                )
             if entry.last_close < midnight(start) or entry.first_close >= midnight(end):
                 first, last = (
                     dt.datetime.fromtimestamp(t / 1000, dt.UTC).date()

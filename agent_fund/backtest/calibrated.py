@@ -68,6 +68,8 @@ def resolved(
     shares: dict[str, Fraction] = {}
     for symbol, share in terms.participation.items():
         shares[symbol], bars = way_out(liquidity, share, bars)
+    _require_assets(file, runfile, mandate)
+    _require_legging(path, file, terms, mandate)
     needed = opens_needed(max(terms.latency.values()), bars)
     declared = mandate.stress.horizon
     if declared is not None and declared < needed:
@@ -84,7 +86,10 @@ def resolved(
         past[section.symbol] = _past(section, series, horizon)
     text = f"{window.calibrate_start} to {window.calibrate_end}"
     names = [venue.name for venue in runfile.venues]
-    stress = mandate.stress.resolve(past, horizon, text, names)
+    try:
+        stress = mandate.stress.resolve(past, horizon, text, names)
+    except DomainError as error:
+        raise RunFileError(f"{file}: {error}") from error
     _require_costs(path, runfile, mandate)
     return mandate.resolve(stress, bars), replace(terms, participation=shares)
 
@@ -97,6 +102,30 @@ def _past(section: InstrumentSection, series: Series, horizon: int) -> Past:
     step = min(later - earlier for later, earlier in zip(times[1:], times, strict=False))
     every = step_ms(section.funding.every)
     return replace(past, funding=section.funding.cap, fundings=horizon * step // every + 1)
+
+
+def _require_assets(file: Path, runfile: RunFile, mandate: Mandate) -> None:
+    """A hedge of what the run does not trade would hold whatever happens."""
+    coverage = next((g for g in mandate.guardrails if g.kind == "hedge_coverage"), None)
+    known = sorted({s.underlying or s.symbol for s in runfile.instruments})
+    for asset in () if coverage is None else coverage.terms["assets"].split():
+        if asset not in known:
+            raise RunFileError(
+                f"{file}: hedge_coverage: no instrument of the run has the underlying {asset!r}; "
+                f"underlyings are {', '.join(known)}"
+            )
+
+
+def _require_legging(path: Path, file: Path, terms: Terms, mandate: Mandate) -> None:
+    """Where latencies differ, legs of a way out part, and the mandate must allow for it."""
+    if mandate.costs.legging or len(set(terms.latency.values())) == 1:
+        return
+    apart = ", ".join(f"{symbol} {bars}" for symbol, bars in terms.latency.items())
+    raise RunFileError(
+        f"{path}: latency: in bars it is {apart}, so the legs of a way out do not close at one "
+        f'time, and {file.name} allows nothing for that: write costs(legging="0.5%"), or what you '
+        "think they may part by, or give all one latency"
+    )
 
 
 def _require_costs(path: Path, runfile: RunFile, mandate: Mandate) -> None:

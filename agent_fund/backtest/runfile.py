@@ -12,10 +12,12 @@ import tomllib
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -29,6 +31,8 @@ from pydantic import (
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import decimal, ratio
+from agent_fund.market.errors import MarketError
+from agent_fund.market.steps import step_ms
 
 
 def _text(value: Any) -> Any:
@@ -51,8 +55,17 @@ def _decimal(value: Any) -> Decimal:
         raise ValueError(str(error)) from None
 
 
+def _step(value: str) -> str:
+    try:
+        step_ms(value)
+    except MarketError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
 Ratio = Annotated[Fraction, BeforeValidator(_ratio)]
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
+Step = Annotated[str, AfterValidator(_step)]
 
 
 class Section(BaseModel):
@@ -108,6 +121,19 @@ class MarginSection(Section):
     liquidation_fee: Ratio
     isolated: StrictBool = False
 
+    @model_validator(mode="after")
+    def _rising(self) -> MarginSection:
+        if self.tiers[0].floor != 0:
+            raise ValueError(f"tiers: the first floor is {self.tiers[0].floor}: write 0")
+        for lower, upper in pairwise(self.tiers):
+            if upper.floor <= lower.floor:
+                raise ValueError(f"tiers: floor {upper.floor} comes after {lower.floor}: sort them")
+            if upper.rate < lower.rate:
+                raise ValueError(f"tiers: the rate falls at floor {upper.floor}: it never does")
+        if not self.tiers[0].rate <= self.initial <= 1:
+            raise ValueError("initial: write a share from the first tier's rate to 100%")
+        return self
+
 
 class FundingSection(Section):
     """``[instruments.funding]``: its data set, and the venue's rule.
@@ -119,7 +145,13 @@ class FundingSection(Section):
 
     dataset: str
     cap: Ratio
-    every: str
+    every: Step
+
+    @model_validator(mode="after")
+    def _capped(self) -> FundingSection:
+        if self.cap < 0:
+            raise ValueError("cap: it holds either way: write it from 0 on")
+        return self
 
 
 class InstrumentSection(Section):
@@ -151,7 +183,7 @@ class InstrumentSection(Section):
     source: Literal["arch", "parquet", "catalog"]
     dataset: str
     path: str | None = None
-    step: str | None = None
+    step: Step | None = None
     licence: str = "not stated"
     rounding: StrictBool = False
     asset_scale: StrictInt = Field(ge=0, le=18)
@@ -290,7 +322,7 @@ class RunFile(Section):
     def _consistent(self) -> RunFile:
         names = [venue.name for venue in self.venues]
         if len(set(names)) != len(names):
-            raise ValueError(f"venues: {names}: give each name once")
+            raise ValueError(f"venues: {', '.join(names)}: give each name once")
         if len(names) > 1:
             if self.transfers is None:
                 raise ValueError("transfers: several venues need it: bars that money is under way")
@@ -301,12 +333,18 @@ class RunFile(Section):
             raise ValueError(
                 f"venues: their cash makes {sum(parts)}, fund.cash is {self.fund.cash}"
             )
+        symbols = [section.symbol for section in self.instruments]
+        if len(set(symbols)) != len(symbols):
+            raise ValueError(f"instruments: {', '.join(symbols)}: give each symbol once")
         for section in self.instruments:
             if section.venue is None and len(names) > 1:
-                raise ValueError(f"instruments.{section.symbol}: say which venue: {names}")
+                raise ValueError(
+                    f"instruments.{section.symbol}: say which venue: {', '.join(names)}"
+                )
             if section.venue is not None and section.venue not in names:
                 raise ValueError(
-                    f"instruments.{section.symbol}: venue {section.venue!r}; venues are {names}"
+                    f"instruments.{section.symbol}: venue {section.venue!r}"
+                    f"{_nearest(section.venue, names)}"
                 )
             stated = (section.mark, section.funding, section.margin)
             if any((part is None) == (section.kind == "perpetual") for part in stated):
@@ -383,7 +421,10 @@ def _explain(path: Path, error: ValidationError) -> str:
         elif item["type"] == "missing":
             lines.append(f"{path}: {place}: it is missing, and nothing is assumed for it")
         else:
-            lines.append(f"{path}: {place}: {item['msg']} (seen: {item['input']!r})")
+            said = item["msg"].removeprefix("Value error, ")
+            # A whole table is no value that one has seen; what is wrong in it is said already.
+            seen = "" if isinstance(item["input"], dict) else f" (seen: {item['input']!r})"
+            lines.append(f"{': '.join(filter(None, (str(path), place, said)))}{seen}")
     return "\n".join(lines)
 
 

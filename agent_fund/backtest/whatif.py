@@ -111,7 +111,7 @@ def parse_trade(text: str, instruments: Mapping[str, Instrument], prices: Mappin
         raise DomainError(f"side of {text!r}", found["side"], "write buy or sell")
     instrument = _instrument(found["symbol"], instruments)
     if not found["limit"]:
-        close = instrument.price_decimal(prices[instrument.symbol])
+        close = f"{instrument.price_decimal(prices[instrument.symbol]).normalize():f}"
         fix = f"add a limit price, e.g. @ {close}, its close"
         raise DomainError("limit price", text, fix)
     quantity = instrument.quantity(found["quantity"])
@@ -135,13 +135,18 @@ def _situation(
         instrument = _instrument(symbol, instruments)
         if symbol in positions:
             raise DomainError("position", text, f"state {symbol} once")
-        short = quantity.startswith("-") and instrument.margin is not None
+        short = quantity.startswith("-")
+        if short and instrument.margin is None:
+            raise DomainError("position", text, "only a perpetual can be held short")
         size = instrument.quantity(quantity[1:] if short else quantity)
         positions[symbol] = -size if short else size
         places[instrument.account] -= instrument.notional(positions[symbol], prices[symbol])
         if instrument.margin is None and places[instrument.account] < 0:
             missing = parts.currency.amount(-places[instrument.account])
-            fix = f"it costs {missing} {parts.currency.symbol} more than the fund's cash: hold less"
+            cash_there = "the fund's cash" + (
+                f" at {instrument.account}" if len(places) > 1 else ""
+            )
+            fix = f"it costs {missing} {parts.currency.symbol} more than {cash_there}: hold less"
             raise DomainError("position", ", ".join(held), fix)
     cash = sum(places.values())
     book = Book(parts.currency, cash, instruments, positions, places=places)

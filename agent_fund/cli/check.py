@@ -16,10 +16,11 @@ from agent_fund.backtest.assemble import assemble
 from agent_fund.backtest.whatif import Answer, ask
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.terminal import console, grid, money, write_json
+from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Leg
 from agent_fund.guard.finding import Finding, share
-from agent_fund.guard.verdict import Outcome
+from agent_fund.guard.verdict import Outcome, Situation
 
 _STYLES = {
     Outcome.ADMITTED: "bold green",
@@ -78,16 +79,10 @@ def answer_json(answer: Answer) -> dict[str, Any]:
 def show_answer(screen: Console, answer: Answer, mandate: str) -> None:
     """The answer as a person reads it."""
     situation, verdict = answer.situation, answer.verdict
-    currency = situation.book.currency
     head = Text.assemble((verdict.outcome.value.upper(), _STYLES[verdict.outcome]))
     head.append(f" under {mandate}, at the close of {_time(answer):%Y-%m-%d}")
     screen.print(head)
-    held = ", ".join(
-        f"{situation.book.instrument(s).base.amount(q)} {s}"
-        for s, q in situation.book.positions.items()
-    )
-    cash = f"{money(currency.amount(situation.book.cash))} {currency.symbol} in cash"
-    screen.print(f"The fund holds {held + ' and ' if held else ''}{cash}.")
+    screen.print(_holdings(situation))
     screen.print()
     _show_legs(screen, "Proposed", answer.proposal.legs)
     if verdict.outcome is Outcome.REPAIRED:
@@ -99,12 +94,30 @@ def show_answer(screen: Console, answer: Answer, mandate: str) -> None:
         _show_findings(screen, "How it stands", verdict.findings)
 
 
+def _holdings(situation: Situation) -> str:
+    """Positions and money; cash at a margin account is told with its positions, as equity."""
+    book, prices = situation.book, situation.prices
+    held = ", ".join(f"{book.instrument(s).base.amount(q)} {s}" for s, q in book.positions.items())
+    margined = {i.account for i in book.instruments.values() if i.margin is not None}
+    money_at = [
+        _amount(book, book.equity(place, prices), f"of equity at {place}")
+        if place in margined
+        else _amount(book, cash, f"in cash at {place}" if margined else "in cash")
+        for place, cash in book.places.items()
+    ]
+    return f"The fund holds {' and '.join(filter(None, (held, ', '.join(money_at))))}."
+
+
+def _amount(book: Book, units: int, what: str) -> str:
+    return f"{money(book.currency.amount(units))} {book.currency.symbol} {what}"
+
+
 def _show_legs(screen: Console, title: str, legs: Sequence[Leg]) -> None:
     screen.print(Text(title, "bold"))
     for leg in legs:
         instrument = leg.instrument
         quantity = instrument.base.amount(leg.quantity)
-        limit = instrument.price_decimal(leg.limit)
+        limit = f"{instrument.price_decimal(leg.limit).normalize():f}"
         notional = money(instrument.quote.amount(instrument.notional(leg.quantity, leg.limit)))
         screen.print(
             f"  {leg.side.value} {quantity} {instrument.symbol} @ {limit}"

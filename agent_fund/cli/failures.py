@@ -70,11 +70,14 @@ def failure_of(error: BaseException) -> Failure:
     if isinstance(error, SyntaxError):
         message = f"{error.filename}, line {error.lineno}: {error.msg}"
         return Failure(ExitCode.BAD_INPUT, kind, message, {})
-    trace = "".join(traceback.format_exception(error))
     file = _workspace_file(error.__traceback__)
     if file is not None:
+        # What led there is agent-fund's own, and no help to whoever wrote the file.
+        own = _from_workspace(error.__traceback__)
+        trace = "".join(traceback.format_exception(type(error), error, own))
         message = f"{file} raised {kind}: {error}; the traceback shows where"
         return Failure(ExitCode.BAD_INPUT, kind, message, {"place": file}, trace)
+    trace = "".join(traceback.format_exception(error))
     message = f"{kind}: {error}; agent-fund did not expect this: please report it"
     return Failure(ExitCode.INTERNAL_ERROR, kind, message, {}, trace)
 
@@ -86,7 +89,11 @@ def _message(error: BaseException) -> str:
         text = "stopped; if a run folder was made, go on with --resume and its name"
     else:
         text = str(error)
-    return "\n".join([text, *getattr(error, "__notes__", [])])
+    notes = list(getattr(error, "__notes__", []))
+    if isinstance(error, (DomainError, ConfigurationError)):
+        file = _workspace_file(error.__traceback__)
+        notes += [] if file is None else [f"raised in {file}"]
+    return "\n".join([text, *notes])
 
 
 def _details(error: BaseException) -> dict[str, str | int]:
@@ -99,7 +106,18 @@ def _workspace_file(trace: TracebackType | None) -> str | None:
     file = None
     while trace is not None:
         frame = trace.tb_frame
-        if str(frame.f_globals.get("__name__", "")).startswith(_WORKSPACE):
+        if _is_workspace(trace):
             file = f"{frame.f_code.co_filename}, line {trace.tb_lineno}"
         trace = trace.tb_next
     return file
+
+
+def _from_workspace(trace: TracebackType | None) -> TracebackType | None:
+    """The part of a traceback that begins in the user's own file."""
+    while trace is not None and not _is_workspace(trace):
+        trace = trace.tb_next
+    return trace
+
+
+def _is_workspace(trace: TracebackType) -> bool:
+    return str(trace.tb_frame.f_globals.get("__name__", "")).startswith(_WORKSPACE)

@@ -54,7 +54,9 @@ class Reader:
             case "abort":
                 return f"abstains: {record['reason']}"
             case "proposal":
-                return f"{self._legs(record['legs'])}: {record['reason']}"
+                moves = [self._move(transfer) for transfer in record["transfers"]]
+                legs = [self._legs(record["legs"])] if record["legs"] or not moves else []
+                return f"{', '.join(moves + legs)}: {record['reason']}"
             case "guard":
                 return self._guard(record)
             case "order":
@@ -66,6 +68,17 @@ class Reader:
                 text = f"{self._quantity(symbol, record['quantity'])} {symbol} @ "
                 text += self._price(symbol, record["price"])
                 return f"{text}, fee {self._money(record['fee'])}"
+            case "transfer":
+                return f"{self._move(record)}, there at bar {record['due']}"
+            case "arrival":
+                return f"transfer {record['id'][:8]} is there"
+            case "funding":
+                return self._funding(record)
+            case "liquidation":
+                symbol = record["instrument"]
+                held = f"{self._quantity(symbol, record['quantity'])} {symbol}"
+                text = f"the venue closes {held} @ {self._price(symbol, record['mark'])}"
+                return f"{text} at the {record['when']}, fee {self._money(record['fee'])}"
             case "status":
                 return f"{self._orders[record['order']]} order {record['status']}"
             case "gap":
@@ -102,6 +115,16 @@ class Reader:
         why = record["why"].get("text") or record["why"].get("guardrail", "")
         legs = f" {self._legs(record['legs'])}" if record.get("legs") else ""
         return f"{act}:{legs} {why}"
+
+    def _move(self, transfer: Mapping[str, str]) -> str:
+        amount = self._money(transfer["amount"])
+        return f"move {amount} from {transfer['source']} to {transfer['target']}"
+
+    def _funding(self, record: Mapping[str, str]) -> str:
+        symbol, amount = record["instrument"], record["amount"]
+        verb = "pays" if amount.startswith("-") else "receives"
+        held = f"{self._quantity(symbol, record['quantity'])} {symbol}"
+        return f"{held} {verb} {self._money(amount.removeprefix('-'))}"
 
     def _legs(self, legs: Sequence[Mapping[str, str]]) -> str:
         texts = [

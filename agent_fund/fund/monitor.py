@@ -85,7 +85,7 @@ class Monitor:
         # Funding that a unit held long has paid since the decision of bar _since, in price units
         # times 10**RATE_SCALE.
         self._paid = [0] * len(self._symbols)
-        self._since = -1
+        self._since, self._funded = -1, False
         # Prices of trades when the first leg of a way out filled that is not even yet.
         self._first: Mapping[str, int] | None = None
 
@@ -107,20 +107,22 @@ class Monitor:
             before, after: positions before and after the open's fills, in instrument order.
         """
         if self._since != since:
-            self._since, self._paid = since, [0] * len(self._symbols)
+            self._since = since
+            if self._funded:
+                self._funded, self._paid = False, [0] * len(self._symbols)
         for column, rate in enumerate(prices.rates):
-            self._paid[column] += rate * prices.mark_opens[column]
+            if rate:
+                self._funded = True
+                self._paid[column] += rate * prices.mark_opens[column]
         left = self._horizon - (bar - since)
         if left <= 0 and any(after):
             self.failures.append(Failure("A2", bar, "positions are held beyond the way out"))
         if left < 0:
             return
-        points = [prices.opens, prices.mark_opens, *([prices.mark_closes] if left else [])]
-        if prices.opens is prices.mark_opens:
-            del points[0]
-        if self._plain and all(self._in_boxes(anchor, point) for point in points):
+        if self._plain and not self._funded and self._in_boxes(anchor, prices, left):
             self.inside += 1
             return
+        points = [prices.opens, prices.mark_opens, *([prices.mark_closes] if left else [])]
         text = self._first_outside(anchor, points, None)
         if text is None:
             self.inside += 1
@@ -129,9 +131,13 @@ class Monitor:
         exposed = self._first_outside(anchor, points, held)
         self.failures.append(Failure("A1", bar, exposed or text, exposed is not None))
 
-    def _in_boxes(self, anchor: Sequence[int], point: Sequence[int]) -> bool:
-        for start, price, (low, high) in zip(anchor, point, self._boxes, strict=True):
-            if not start * low <= price * SCALE <= start * high:
+    def _in_boxes(self, anchor: Sequence[int], prices: Prices, left: int) -> bool:
+        """The common case, spot alone in a box alone, at every bar of every run."""
+        for start, first, last, (low, high) in zip(
+            anchor, prices.opens, prices.mark_closes, self._boxes, strict=True
+        ):
+            least, most = start * low, start * high
+            if not least <= first * SCALE <= most or (left and not least <= last * SCALE <= most):
                 return False
         return True
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from agent_fund.agents.strategy import HOLD
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import cases
+from agent_fund.guard.compile import TooManyCasesError, cases
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.limits import LIFE
@@ -52,7 +52,10 @@ class Unguarded:
     def _broken(self, proposal: Proposal, situation: Situation) -> tuple[Finding, ...]:
         book, prices = situation.book, situation.prices
         after = after_transfers(book, proposal)
-        every = cases(book, proposal)
+        try:
+            every = cases(book, proposal)
+        except TooManyCasesError as error:
+            return (Finding("cases", False, "a bounded number of ways", str(error), "any fills"),)
         found = (
             solvency(book, proposal, self._costs),
             initial_margin(every, after, proposal, prices, self._costs),

@@ -54,13 +54,18 @@ class Answer(NamedTuple):
 
 
 class Guard:
-    """Judges proposals and looks at held books, under one resolved mandate."""
+    """Judges proposals and looks at held books, under one resolved mandate.
+
+    Attributes:
+        watchful: whether a limit is marked ``always``, so that every look has to ask ``holds``.
+    """
 
     def __init__(self, mandate: ResolvedMandate) -> None:
         self.mandate = mandate
         self._finder = Finder(mandate.stress.kernel)
         # The certificates found last for obligations of one shape; a look may reuse them.
         self._known: dict[Shape, Proof] = {}
+        self.watchful = any(g.always and g.kind in ALWAYS for g in mandate.guardrails)
 
     def judge(self, proposal: Proposal, situation: Situation) -> Verdict:
         """The verdict on ``proposal``; never raises for what an agent can write."""
@@ -104,11 +109,6 @@ class Guard:
             if certified is not None and self._safe(certified.bounds, situation):
                 return certified
         return None
-
-    @property
-    def watchful(self) -> bool:
-        """Whether a limit is marked ``always``, so that every look has to ask ``holds``."""
-        return any(g.always and g.kind in ALWAYS for g in self.mandate.guardrails)
 
     def holds(self, situation: Situation) -> bool:
         """Whether every limit marked ``always`` holds for the book held, at these prices."""

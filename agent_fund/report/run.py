@@ -126,6 +126,11 @@ class Run:
         at_open = np.fmin(frame["nav_open"] / before - 1, 0.0)
         return pd.Series(np.fmin(at_open, frame["nav"] / frame["mark"] - 1), index=frame.index)
 
+    @property
+    def unguarded_worst(self) -> float:
+        """The twin's deepest fall below its mark, at opens and closes; not positive."""
+        return float(self.summary["unguarded"]["max_drawdown"])
+
     @cached_property
     def unguarded_drawdown(self) -> pd.Series[float]:
         """The twin's share below its own highest close; zero or negative."""

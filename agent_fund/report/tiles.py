@@ -38,7 +38,7 @@ def tiles(run: Run) -> list[Tile]:
         Tile("Deepest drawdown", percent_up(worst), f"of {limit} promised", -worst / run.limit),
     ]
     if run.twin:
-        other = float(run.unguarded_drawdown.min())
+        other = run.unguarded_worst
         beyond = int(run.unguarded_beyond.sum())
         note = f"beyond the limit at {count(beyond, 'close')}" if beyond else "inside the limit too"
         found.append(Tile("Unguarded drawdown", percent_up(other), note, -other / run.limit))
