@@ -333,7 +333,8 @@ class Replay:
         prices = dict(zip(self._symbols, self._closes, strict=True))
         if act != "kill" and machine.breached and not machine.killed:
             raise AuditError(act, "a broken limit", "a kill must come first")
-        if act in ("decide", "flow", "flow_queued"):
+        # An operator kills between two bars, after the look; a breach before it.
+        if act in ("decide", "flow", "flow_queued") or (act == "kill" and not machine.breached):
             self._look()
         elif act != "kill" and (
             self._looked or (machine.mode is not Mode.ACTIVE and book.open_orders)
@@ -362,8 +363,10 @@ class Replay:
         elif act == "kill":
             if machine.killed:
                 raise AuditError("kill", self.bar, "the fund is killed already")
+            by_operator = not machine.breached
             machine.kill()
-            return  # what is left of the look still has to come
+            if not by_operator:
+                return  # what is left of the look still has to come
         elif act == "done":
             if not machine.killed:
                 raise AuditError("done", machine.mode.value, "only a kill ends in a halt")
@@ -396,7 +399,9 @@ class Replay:
             if self._flow_waits:
                 raise AuditError("flow", flow, "that it waits is told once")
             left = book.places.get(self._terms.home, 0) + flow[1]
-            if not book.positions and not self.mandate.stress.lost and left > 0:
+            after = after_flow(book, flow[1], self._terms.home)
+            kept = self._rules.watched(after, prices)
+            if kept and not book.positions and not self.mandate.stress.lost and left > 0:
                 raise AuditError("flow", flow, "a fund in cash that can pay has no reason to wait")
             self._flow_waits = True
             return

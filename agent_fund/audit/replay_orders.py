@@ -158,6 +158,9 @@ class OrderReplay:
             raise AuditError("status", record["status"], "nobody cancels the guard's own orders")
         if status is Status.CANCELED and order.waits_for not in self._dead and not gone:
             self._canceled = order.order_id
+        margined = order.instrument.margin is not None
+        if status is Status.REJECTED and (order.filled or not margined):
+            raise AuditError("status", record["status"], "a venue rejects for want of margin only")
         # A leg whose predecessor expires is cancelled in its own last bar.
         if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):
             raise AuditError("status", record["status"], f"its last bar is {order.expires}")

@@ -179,6 +179,13 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     )
     file = workspace / runfile.mandate.file
     mandate, terms = resolved(path, file, runfile, catalog, datasets, terms)
+    accounts = {instrument.account for instrument in instruments}
+    for section in runfile.venues:
+        if section.name not in accounts and (section.cash or len(runfile.venues) == 1):
+            raise RunFileError(
+                f"{path}: venues.{section.name}: no instrument pays from it (isolated margin "
+                "accounts are filled by transfers): give the cash to another venue"
+            )
     cash = to_units(runfile.fund.cash, currency.scale, "fund.cash")
     if cash <= 0:
         raise DomainError("fund.cash", str(runfile.fund.cash), "a fund starts with some")

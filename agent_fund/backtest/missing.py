@@ -50,10 +50,14 @@ def _near(name: str, known: Sequence[str]) -> str:
 def _commands(runfile: RunFile, missing: Iterable[str]) -> list[str]:
     """One command an exchange and length of a bar, for names that an exchange's series have."""
     currency = runfile.fund.currency
+    named = [parts for parts in map(parse_name, missing) if parts is not None]
+    steps = {parts.exchange: parts.step for parts in named if parts.step}
     found: dict[tuple[str, str], list[DatasetName]] = {}
-    for parts in map(parse_name, missing):
-        if parts is not None and parts.pair.removesuffix(currency) not in ("", parts.pair):
-            found.setdefault((parts.exchange, parts.step or DEFAULT_STEP), []).append(parts)
+    for parts in named:
+        if parts.pair.removesuffix(currency) not in ("", parts.pair):
+            # Funding has no step of its own, and comes along with bars.
+            step = parts.step or steps.get(parts.exchange, DEFAULT_STEP)
+            found.setdefault((parts.exchange, step), []).append(parts)
     return [
         _command(exchange, step, names, currency, _first_day(runfile), runfile.market.end)
         for (exchange, step), names in found.items()

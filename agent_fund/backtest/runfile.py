@@ -63,6 +63,19 @@ def _step(value: str) -> str:
     return value
 
 
+def _exact(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Parameters of a strategy decide, so they hold no float, however deep."""
+    left = list(parameters.items())
+    while left:
+        name, value = left.pop()
+        if isinstance(value, float):
+            raise ValueError(f'{name}: {value!r} is no exact number: write "{value!r}" in quotes')
+        if isinstance(value, (dict, list)):
+            inner = value.items() if isinstance(value, dict) else enumerate(value)
+            left += [(f"{name}.{key}", item) for key, item in inner]
+    return parameters
+
+
 Ratio = Annotated[Fraction, BeforeValidator(_ratio)]
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
 Step = Annotated[str, AfterValidator(_step)]
@@ -131,7 +144,8 @@ class MarginSection(Section):
             if upper.rate < lower.rate:
                 raise ValueError(f"tiers: the rate falls at floor {upper.floor}: it never does")
         if not self.tiers[0].rate <= self.initial <= 1:
-            raise ValueError("initial: write a share from the first tier's rate to 100%")
+            seen = f"initial: {float(self.initial):.2%}"
+            raise ValueError(f"{seen}: write a share from the first tier's rate to 100%")
         return self
 
 
@@ -205,7 +219,7 @@ class StrategySection(Section):
     file: str
     name: str = Field(alias="class")
     every: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Annotated[dict[str, Any], AfterValidator(_exact)] = Field(default_factory=dict)
     model: ModelSection | None = None
 
 
@@ -329,6 +343,8 @@ class RunFile(Section):
             if any(venue.cash is None for venue in self.venues):
                 raise ValueError("venues: state the cash that stands at each at the start")
         parts = [venue.cash for venue in self.venues if venue.cash is not None]
+        if parts and min(parts) < 0:
+            raise ValueError("venues: the cash at a venue is not negative")
         if parts and sum(parts) != self.fund.cash:
             raise ValueError(
                 f"venues: their cash makes {sum(parts)}, fund.cash is {self.fund.cash}"

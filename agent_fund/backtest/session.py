@@ -113,6 +113,11 @@ def require_admits_something(parts: Parts, guard: Guard) -> None:
     prices = {s: test.mark_opens.get(s, opens)[0] for s, opens in test.opens.items()}
     capacity = {s: volumes[0] for s, volumes in test.volumes.items()}
     situation = Situation(book, prices, parts.cash, parts.cash, 0, capacity)
+    if guard.look(situation) is None:
+        raise RunFileError(
+            f"{parts.runfile.mandate.file}: the cash that the fund starts with, where it stands, "
+            f"is not within the mandate: {guard.explain(situation).text}"
+        )
     reasons = []
     for instrument in parts.instruments:
         price = test.opens[instrument.symbol][0] // instrument.tick * instrument.tick

@@ -156,8 +156,11 @@ def _pretty(text: str) -> str:
 
 
 def _require_run(run: Path) -> None:
-    if not (run / _LOG).is_file():
-        raise DomainError("run folder", str(run), f"name a folder that holds {_LOG}")
+    if (run / _LOG).is_file():
+        return
+    inside = sorted(path.parent for path in run.glob(f"*/{_LOG}")) if run.is_dir() else []
+    near = f"; did you mean {str(inside[-1])!r}?" if inside else ""
+    raise DomainError("run folder", str(run), f"name a folder that holds {_LOG}{near}")
 
 
 @contextmanager

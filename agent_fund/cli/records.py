@@ -139,7 +139,7 @@ class Reader:
         return str(from_units(int(units), self.scales[symbol][0]))
 
     def _price(self, symbol: str, units: str) -> str:
-        return str(from_units(int(units), self.scales[symbol][1]))
+        return f"{from_units(int(units), self.scales[symbol][1]).normalize():f}"
 
     def _money(self, units: str) -> str:
         return f"{money(from_units(int(units), self.scale))} {self.currency}"

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.margin import Margin
-from agent_fund.domain.money import Exact, from_units, require_int, to_units
+from agent_fund.domain.money import Exact, from_units, require_int, require_name, to_units
 
 MAX_SCALE = 36
 
@@ -62,6 +62,8 @@ class Venue:
 
     def __post_init__(self) -> None:
         require_name(self.name, "venue name")
+        if "/" in self.name:
+            raise DomainError("venue name", self.name, "a slash names isolated margin accounts")
 
 
 class Kind(enum.Enum):
@@ -175,10 +177,3 @@ class Instrument:
     def price_decimal(self, units: int) -> Decimal:
         """A price in units as the Decimal that people read."""
         return from_units(units, self.price_scale)
-
-
-def require_name(text: object, subject: str) -> str:
-    """``text`` if it is a printable, non-empty name without spaces."""
-    if not isinstance(text, str) or not text or not text.isprintable() or " " in text:
-        raise DomainError(subject, text, "write a short printable name without spaces")
-    return text

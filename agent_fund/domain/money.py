@@ -89,3 +89,22 @@ def require_int(value: object, subject: str, *, minimum: int | None = None) -> i
     if minimum is not None and value < minimum:
         raise DomainError(subject, value, f"write an integer of at least {minimum}")
     return value
+
+
+MAX_UNITS = 10**38 - 1
+"""More base units than that no record, and no Parquet decimal, holds."""
+
+
+def require_units(value: object, subject: str, *, minimum: int) -> int:
+    """``value`` if it is an int from ``minimum`` to MAX_UNITS."""
+    units = require_int(value, subject, minimum=minimum)
+    if units > MAX_UNITS:
+        raise DomainError(subject, f"{units.bit_length()} bits", f"write at most {MAX_UNITS}")
+    return units
+
+
+def require_name(text: object, subject: str) -> str:
+    """``text`` if it is a printable, non-empty name without spaces."""
+    if not isinstance(text, str) or not text or not text.isprintable() or " " in text:
+        raise DomainError(subject, text, "write a short printable name without spaces")
+    return text

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
-from agent_fund.domain.money import require_int
+from agent_fund.domain.money import require_int, require_units
 from agent_fund.domain.transfer import Transfer
 
 
@@ -65,6 +65,8 @@ class Leg:
         name = self.instrument.symbol
         if not isinstance(self.side, Side):
             raise DomainError(f"side of {name}", self.side, "write Side.BUY or Side.SELL")
+        require_units(self.quantity, f"quantity of {name}", minimum=0)
+        require_units(self.limit, f"limit price of {name}", minimum=1)
         self.instrument.require_quantity(self.quantity, f"quantity of {name}")
         if self.quantity == 0:
             raise DomainError(f"quantity of {name}", 0, "leave a leg out rather than trade nothing")
@@ -88,6 +90,9 @@ class Proposal:
     transfers: tuple[Transfer, ...] = ()
 
     def __post_init__(self) -> None:
+        for part, kind in ((self.legs, Leg), (self.transfers, Transfer)):
+            if wrong := next((item for item in part if not isinstance(item, kind)), None):
+                raise DomainError("proposal", wrong, f"give each {kind.__name__} as one")
         seen: set[str] = set()
         for leg in self.legs:
             name = leg.instrument.symbol

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.money import require_int
+from agent_fund.domain.money import require_name, require_units
 
 PROPOSED = ""
 """Stands for the id of a transfer that is proposed and has none yet."""
@@ -20,7 +20,9 @@ class Transfer:
     target: str
 
     def __post_init__(self) -> None:
-        require_int(self.amount, f"transfer from {self.source}", minimum=1)
+        for place in (self.source, self.target):
+            require_name(place, "place of a transfer")
+        require_units(self.amount, f"transfer from {self.source}", minimum=1)
         if self.source == self.target:
             raise DomainError("transfer", self.source, "name two different places")
 

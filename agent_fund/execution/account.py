@@ -11,7 +11,8 @@ import enum
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from agent_fund.domain.instrument import Asset, Instrument, require_name
+from agent_fund.domain.instrument import Asset, Instrument
+from agent_fund.domain.money import require_name
 from agent_fund.domain.order import Side
 from agent_fund.execution.errors import LedgerError
 

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
-from agent_fund.domain.instrument import require_name
-from agent_fund.domain.money import ceil_div, require_int
+from agent_fund.domain.money import ceil_div, require_int, require_name
 from agent_fund.domain.order import Fill, Order, Side, Status
 from agent_fund.execution.costs import (
     HalfSpread,

@@ -65,7 +65,10 @@ def after_flow(book: Book, amount: int, place: str) -> Book:
 def _after(before: Situation, flow: Flow, place: str) -> Situation | None:
     """The situation that ``flow`` would make; None if cash or NAV would not be left."""
     book, nav = before.book, before.nav + flow.amount
-    if nav <= 0 or book.places.get(place, 0) + flow.amount < 0:
+    margined = any(i.account == place and i.margin is not None for i in book.instruments.values())
+    # A margin account answers with its equity; that it stays margined, the certificate says.
+    there = book.equity(place, before.prices) if margined else book.places.get(place, 0)
+    if before.nav <= 0 or nav <= 0 or there + flow.amount < 0:
         return None
     return replace(
         before,

@@ -53,7 +53,7 @@ class Journal:
                 "legs": [dict(leg) for leg in legs_json(proposal)],
                 "ordered": proposal.ordered,
                 "transfers": [dict(transfer) for transfer in transfers_json(proposal)],
-                "reason": proposal.reason[:MAX_REASON],
+                "reason": _words(proposal.reason),
             }
         )
 
@@ -64,7 +64,7 @@ class Journal:
                 "kind": "abort",
                 "bar": bar,
                 "intent": -1 if intent is None else intent,
-                "reason": reason[:MAX_REASON],
+                "reason": _words(reason),
             }
         )
 
@@ -111,7 +111,7 @@ class Journal:
     def mode(self, act: str, situation: Situation, why: str) -> int:
         """``kill``, ``done`` or ``resume``, and who or what asked for it."""
         record = self._situation(act, situation)
-        record["why"] = {"text": why[:MAX_REASON]}
+        record["why"] = {"text": _words(why)}
         return self.recorder.append(record)
 
     def flow(
@@ -264,3 +264,8 @@ class Journal:
             "proof": self.recorder.blob(certified.proof.encode()),
             "subject": subject(self._mandate, book, proposal, certified.band, certified.latest),
         }
+
+
+def _words(text: str) -> str:
+    """What a record can hold of ``text``: not too much, and no half of a character."""
+    return text[:MAX_REASON].encode("utf-8", "replace").decode()

@@ -117,9 +117,12 @@ class Monitor:
         left = self._horizon - (bar - since)
         if left <= 0 and any(after):
             self.failures.append(Failure("A2", bar, "positions are held beyond the way out"))
+        if self._first is not None:
+            self._require_near(bar, self._first, prices, after)
         if left < 0:
             return
-        if self._plain and not self._funded and self._in_boxes(anchor, prices, left):
+        spot = prices.mark_opens is prices.opens
+        if self._plain and spot and self._in_boxes(anchor, prices, left):
             self.inside += 1
             return
         points = [prices.opens, prices.mark_opens, *([prices.mark_closes] if left else [])]
@@ -188,6 +191,20 @@ class Monitor:
                 text = f"{fill.instrument.symbol} slipped {slip} units from {market}"
                 self.failures.append(Failure("A3", fill.bar, text))
             self._require_together(fill, opens)
+
+    def _require_near(
+        self, bar: int, first: Mapping[str, int], prices: Prices, after: Sequence[int]
+    ) -> None:
+        """A5 while legs stand apart: how far what is held has moved since the first filled."""
+        allowance = self._mandate.costs.legging
+        for column, (symbol, held) in enumerate(zip(self._symbols, after, strict=True)):
+            start = first[symbol]
+            points = (prices.opens, prices.mark_opens, prices.mark_closes)
+            furthest = max((point[column] for point in points), key=lambda p: abs(p - start))
+            if held and abs(furthest - start) > start * allowance:
+                moved = percent(Fraction((furthest - start) * SCALE, start))
+                text = f"{symbol} moved {moved} between the legs of a way out"
+                self.failures.append(Failure("A5", bar, text))
 
     def _require_together(self, fill: Fill, opens: Mapping[str, int]) -> None:
         """A5: how far a leg moved since the first of them filled, against the legging allowance."""

@@ -252,6 +252,8 @@ def _moved(before: Sequence[int], after: Sequence[int]) -> Moves:
 def _basket(paths: Mapping[str, Moves], weights: Mapping[str, Fraction]) -> Moves:
     """The basket's moves, rounded away from zero."""
     unit = math.lcm(*(weight.denominator for weight in weights.values()))
+    if unit * _LARGEST * len(weights) >= 1 << 63:
+        raise DomainError("weights of a factor", unit, "write shares with fewer decimals")
     total = sum(int(weight * unit) * paths[symbol] for symbol, weight in weights.items())
     rounded: Moves = np.sign(total) * -(-np.abs(total) // unit)
     return rounded

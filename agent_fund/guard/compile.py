@@ -231,16 +231,49 @@ def cost_bound(
     for leg in legs.values():
         worst = max(leg.limit, worst_price(leg.symbol, stress, band))
         fees += costs.entry(abs(leg.instrument.notional(leg.quantity, worst)))
-    exits = 0
+    exits = lots_apart(every, stress, band, book)
     for symbol in sorted({s for case in every for s in case.symbols}):
         largest = max(case.largest(symbol) for case in every)
         instrument = book.instruments[symbol]
         price = worst_price(symbol, stress, band)
+        if instrument.margin is not None:
+            exits += stress.horizon  # a payment of funding is rounded by less than one base unit
         # A fill is rounded to the tick against the fund after the slippage, and the fee is on it.
         tick = instrument.notional(largest, instrument.tick)
         exits += costs.exit(instrument.notional(largest, price))
         exits += tick + costs.entry(tick) + 1 + slices
     return fees + exits
+
+
+def legging_gain(
+    every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book
+) -> int:
+    """What legs that close at different times can bring at most; what they can cost is in C.
+
+    It raises the high-water mark, so it counts in the gain.
+    """
+    total = lots_apart(every, stress, band, book)
+    if not costs.legging:
+        return total
+    for symbol in sorted({s for case in every for s in case.symbols}):
+        largest = max(case.largest(symbol) for case in every)
+        price = worst_price(symbol, stress, band)
+        total += costs.apart(book.instruments[symbol].notional(largest, price))
+    return total
+
+
+def lots_apart(every: Sequence[Case], stress: Stress, band: Band, book: Book) -> int:
+    """What a way out may lose or gain by slices that are out of proportion by a lot each."""
+    symbols = sorted({s for case in every for s in case.symbols})
+    if len(symbols) < 2:
+        return 0
+    total = 0
+    for symbol in symbols:
+        instrument = book.instruments[symbol]
+        low, high = stress.box[stress.driver(symbol)]
+        lot = instrument.notional(instrument.lot, worst_price(symbol, stress, band))
+        total += ceil_div(lot * (high - low), SCALE)
+    return total
 
 
 def worst_price(symbol: str, stress: Stress, band: Band) -> int:

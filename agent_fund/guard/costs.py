@@ -42,6 +42,10 @@ class Costs:
         numerator, denominator = self._exit
         return ceil_div(notional * numerator, denominator)
 
+    def apart(self, notional: int) -> int:
+        """Highest legging loss or gain on ``notional`` base units."""
+        return ceil_div(notional * self.legging.numerator, self.legging.denominator)
+
     @cached_property
     def _exit(self) -> tuple[int, int]:
         share = self.slippage + self.fee * (1 + self.slippage) + self.legging

@@ -17,7 +17,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Band, TooManyCasesError, cases, cost_bound
+from agent_fund.guard.compile import Band, TooManyCasesError, cases
 from agent_fund.guard.finder import Finder
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.guardrails import margin_safety, max_drawdown
@@ -27,7 +27,7 @@ from agent_fund.guard.limits import ALWAYS, LIFE, always, pre_trade
 from agent_fund.guard.machine import Bounds, is_safe
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Obligation, Role, obligations
-from agent_fund.guard.proof import Proof, bounds_of, checked, worst_of
+from agent_fund.guard.proof import Proof, bounds_of, checked, trading_of, worst_of
 from agent_fund.guard.repair import STEPS, scale
 from agent_fund.guard.stress import percent
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
@@ -235,15 +235,14 @@ class Guard:
     ) -> Answer:
         """Certificates for all: one leaf each, or a tree if that helps; the worst case in words."""
         mandate, book = self.mandate, situation.book
-        ways = cases(book, proposal)
-        costs = cost_bound(ways, mandate.stress, mandate.costs, band, book, mandate.exit_bars)
+        trading = trading_of(mandate, book, proposal, band)
         leaves = [self._finder.leaf(obligation.form) for obligation in every]
         trees: list[Certificate] = [leaf for leaf, _ in leaves]
         scenarios: list[Callable[[], Scenario]] = [
             partial(self._finder.scenario, point) for _, point in leaves
         ]
         proved = checked(mandate, every, Proof(tuple(trees)))
-        bounds = worst_of(every, proved, costs)
+        bounds = worst_of(every, proved, trading)
         if not self._safe(bounds, situation):
             # One leaf was too loose, or the trade is bad: search for trees, the losses last.
             for roles in ((Role.GAIN, Role.MARGIN), (Role.LOSS,)):
@@ -255,7 +254,7 @@ class Guard:
                         trees[number] = found.certificate
                         scenarios[number] = partial(_known, found.scenario)
                 proved = checked(mandate, every, Proof(tuple(trees)))
-                bounds = worst_of(every, proved, costs)
+                bounds = worst_of(every, proved, trading)
         until = situation.bar + (LIFE if proposal.holds else 0)
         latest = until + mandate.stress.horizon
         certified = Certified(Proof(tuple(trees)), band, bounds, until, latest)

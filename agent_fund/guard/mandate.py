@@ -15,8 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.instrument import require_name
-from agent_fund.domain.money import Exact, ratio
+from agent_fund.domain.money import Exact, ratio, require_name
 from agent_fund.guard.calibration import Calibration
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.limit import Guardrail

@@ -10,15 +10,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Band, cases, cost_bound
+from agent_fund.guard.compile import Band, cases, cost_bound, legging_gain
 from agent_fund.guard.kernel.certificate import Certificate
 from agent_fund.guard.kernel.check import proved_bound
 from agent_fund.guard.kernel.codec import decode_certificate, dumps, encode_certificate
-from agent_fund.guard.kernel.form import KernelError
+from agent_fund.guard.kernel.form import SCALE, KernelError
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Obligation, Role, obligations
@@ -74,10 +74,24 @@ def bounds_of(
     proof: Proof,
 ) -> Bounds:
     """What ``proof`` proves of the forms of ``every`` obligation, compiled beforehand."""
-    costs = cost_bound(
-        cases(book, proposal), mandate.stress, mandate.costs, band, book, mandate.exit_bars
+    trading = trading_of(mandate, book, proposal, band)
+    return worst_of(every, checked(mandate, every, proof), trading)
+
+
+class Trading(NamedTuple):
+    """What trading itself can do to NAV, in base units: ``costs`` is C, ``legging`` a gain."""
+
+    costs: int
+    legging: int
+
+
+def trading_of(mandate: ResolvedMandate, book: Book, proposal: Proposal, band: Band) -> Trading:
+    """The bounds of trading, which no certificate is needed for."""
+    ways, stress, costs = cases(book, proposal), mandate.stress, mandate.costs
+    return Trading(
+        cost_bound(ways, stress, costs, band, book, mandate.exit_bars),
+        legging_gain(ways, stress, costs, band, book),
     )
-    return worst_of(every, checked(mandate, every, proof), costs)
 
 
 def checked(mandate: ResolvedMandate, every: Sequence[Obligation], proof: Proof) -> list[int]:
@@ -95,12 +109,13 @@ def checked(mandate: ResolvedMandate, every: Sequence[Obligation], proof: Proof)
     ]
 
 
-def worst_of(every: Sequence[Obligation], proved: Sequence[int], costs: int) -> Bounds:
+def worst_of(every: Sequence[Obligation], proved: Sequence[int], trading: Trading) -> Bounds:
     """The bounds of all obligations together; none below zero."""
     worst = dict.fromkeys(Role, 0)
     for obligation, bound in zip(every, proved, strict=True):
         worst[obligation.role] = max(worst[obligation.role], bound)
-    return Bounds(worst[Role.LOSS], worst[Role.GAIN], costs, worst[Role.MARGIN])
+    gain = worst[Role.GAIN] + trading.legging * SCALE
+    return Bounds(worst[Role.LOSS], gain, trading.costs, worst[Role.MARGIN])
 
 
 def book_json(book: Book) -> dict[str, Any]:

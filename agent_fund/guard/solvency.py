@@ -16,6 +16,9 @@ from agent_fund.guard.compile import Case
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.finding import Finding
 
+MOST_TRANSFERS = 16
+"""Transfers that may be under way at once; a book is recorded with all of them."""
+
 
 def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
     """Whether cash at each place pays for what leaves it, and holdings cover every spot sale.
@@ -25,14 +28,15 @@ def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
     """
     need: dict[str, int] = {}
     selling: dict[str, int] = {}
-    for instrument, side, quantity, limit in _trades(book, proposal):
+    for instrument, side, quantity, limit, whole in _trades(book, proposal):
         if instrument.margin is not None:
             continue
         if side is Side.SELL:
             selling[instrument.symbol] = selling.get(instrument.symbol, 0) + quantity
         else:
-            notional = instrument.notional(quantity, limit)
-            paid = notional + costs.entry(notional)
+            # An open order holds its whole fee back until it ends, however much of it is filled.
+            fee = costs.entry(instrument.notional(whole, limit))
+            paid = instrument.notional(quantity, limit) + fee
             need[instrument.account] = need.get(instrument.account, 0) + paid
     for symbol, sold in selling.items():
         if sold > book.position(symbol):
@@ -46,6 +50,10 @@ def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
             )
     margined = {i.account for i in book.instruments.values() if i.margin is not None}
     known = {i.account for i in book.instruments.values()}
+    under_way = len(book.transit) + len(proposal.transfers)
+    if proposal.transfers and under_way > MOST_TRANSFERS:
+        most = f"at most {MOST_TRANSFERS} transfers under way"
+        return Finding("solvency", False, most, str(under_way), "with those proposed")
     for transfer in proposal.transfers:
         if not {transfer.source, transfer.target} <= known:
             between = f"a transfer between {', '.join(sorted(known))}"
@@ -60,8 +68,8 @@ def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
     return Finding(
         "solvency",
         paid <= cash or paid == 0,
-        f"{currency.amount(cash):,} {currency.symbol} of cash at {place}",
-        f"{currency.amount(paid):,} {currency.symbol} to pay",
+        f"{currency.amount(cash):,.2f} {currency.symbol} of cash at {place}",
+        f"{currency.amount(paid):,.2f} {currency.symbol} to pay",
         "every purchase fills whole at its limit, no sale fills",
     )
 
@@ -87,7 +95,7 @@ def initial_margin(
         need = initial_need(every, book, account, prices)
         fees = sum(
             costs.entry(instrument.notional(quantity, max(limit, prices[instrument.symbol])))
-            for instrument, _, quantity, limit in _trades(book, proposal)
+            for instrument, _, quantity, limit, _ in _trades(book, proposal)
             if instrument.account == account
         )
         grows = need > initial_need([held], book, account, prices) or account in sources
@@ -98,8 +106,8 @@ def initial_margin(
     return Finding(
         "initial_margin",
         room >= 0 or idle,
-        f"{currency.amount(equity):,} {currency.symbol} of equity at {account}",
-        f"{currency.amount(need):,} {currency.symbol} of initial margin and fees",
+        f"{currency.amount(equity):,.2f} {currency.symbol} of equity at {account}",
+        f"{currency.amount(need):,.2f} {currency.symbol} of initial margin and fees",
         "fills as large as they can be",
     )
 
@@ -151,9 +159,9 @@ def _largest_open(book: Book, symbol: str) -> int:
     return max(abs(held + low), abs(held + high))
 
 
-def _trades(book: Book, proposal: Proposal) -> Iterator[tuple[Instrument, Side, int, int]]:
-    """Instrument, side, quantity and limit of everything open or proposed."""
+def _trades(book: Book, proposal: Proposal) -> Iterator[tuple[Instrument, Side, int, int, int]]:
+    """Instrument, side, quantity still open, limit and whole quantity of all open or proposed."""
     for order in book.open_orders:
-        yield order.instrument, order.side, order.remaining, order.limit
+        yield order.instrument, order.side, order.remaining, order.limit, order.quantity
     for leg in proposal.legs:
-        yield leg.instrument, leg.side, leg.quantity, leg.limit
+        yield leg.instrument, leg.side, leg.quantity, leg.limit, leg.quantity

@@ -119,7 +119,7 @@ def exposure(run: Run) -> str:
     """How much of what the mandate allows was used."""
     figures = {name: float(value) for name, value in run.summary["exposure"].items()}
     told = (
-        "The cap is the largest book of the mix held (of the one held last, where none is) for which the "
+        "The cap is the largest book of the mix held, or held last, for which the "
         f"promise can be proved. It averaged {percent(figures['cap_now'])} of NAV, and "
         f"{percent(figures['cap_at_peak'])} as if there were no drawdown. On average "
         f"{percent(figures['mean'])} was invested, {percent(figures['share_of_cap'], 0)} of the "

@@ -1214,7 +1214,7 @@ def moved(forger: Forger) -> int:
 def a_transfer_of_more_with_its_verdict(forger: Forger) -> int:
     index = moved(forger)
     verdict, transfer = forger.records[index], forger.records[index + 1]
-    amount = more(transfer["amount"])
+    amount = str(int(transfer["amount"]) + 10**12)
     transfer["amount"] = amount
     for record in (verdict, forger.records[verdict["proposal"]]):
         record["transfers"][0]["amount"] = amount

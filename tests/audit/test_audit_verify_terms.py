@@ -101,3 +101,13 @@ def test_a_mandate_that_leaves_out_the_way_out_or_its_costs_is_refused(
 def test_a_slower_venue_needs_a_longer_horizon() -> None:
     with pytest.raises(AuditError, match="the way out takes 10 opens"):
         terms(latency={"bars": 2}).require_mandate(MANDATE)
+
+
+def test_latencies_that_differ_need_a_legging_allowance() -> None:
+    config = copy.deepcopy(CONFIG)
+    slow = config["instruments"][0] | {"symbol": "B", "latency": {"bars": 0}}
+    config["instruments"].append(slow)
+    run = RunTerms(config, Asset("USD", 8))
+    with pytest.raises(AuditError, match="legging allowance"):
+        run.require_mandate(MANDATE)
+    run.require_mandate(replace(MANDATE, costs=replace(MANDATE.costs, legging=Fraction(1, 1000))))

@@ -107,6 +107,12 @@ def test_every_mistake_in_a_run_file_is_told_at_once(workspace: Workspace) -> No
         (('every = "bar"', 'every = "day"'), RunFileError, ("cadence", "'day'", "week")),
         (("scale = 8", "scale = 3"), RunFileError, ("scale of USD", "at least 4")),
         (('lot = "0.01"', 'lot = "0.001"'), RunFileError, ("lot of SP500", "at most 2 decimals")),
+        (("fast = 5", "fast = 5.5"), RunFileError, ("strategy.parameters: fast: 5.5", "in quotes")),
+        (
+            ("fast = 5", "fast = 5\nplan = [{ share = 0.5 }]"),
+            RunFileError,
+            ("strategy.parameters: plan.0.share: 0.5",),
+        ),
         (("fast = 5", "fsat = 5"), ConfigurationError, ("'fsat'", "did you mean 'fast'?")),
         (("fast = 5", "fast = 50"), ConfigurationError, ("moving averages", "fast < slow")),
         (

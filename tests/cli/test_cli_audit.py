@@ -117,6 +117,46 @@ def test_a_record_beyond_the_end_is_2(finished: Path, capsys: Capture) -> None:
     assert "the log holds records 0 to" in capsys.readouterr().err
 
 
+def test_a_folder_of_run_folders_is_2_and_one_in_it_is_named(
+    finished: Path, capsys: Capture
+) -> None:
+    assert run(["audit", "verify", str(finished.parent)]) == 2
+    assert f"did you mean {str(finished)!r}?" in capsys.readouterr().err
+
+
+SCALES = {"PERP": (3, 8)}
+MOVE = {"amount": "12345", "source": "spot", "target": "futures"}
+FUNDING = {"kind": "funding", "bar": 1, "instrument": "PERP", "quantity": "-2500", "mark": "1"}
+LIQUIDATION = {"kind": "liquidation", "bar": 1, "when": "open", "instrument": "PERP", "cover": "0"}
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (
+            {"kind": "transfer", **MOVE, "due": 7},
+            "move 123.45 USD from spot to futures, there at bar 7",
+        ),
+        ({"kind": "arrival", "bar": 7, "id": "abcdefghij"}, "transfer abcdefgh is there"),
+        (FUNDING | {"amount": "150"}, "-2.500 PERP receives 1.50 USD"),
+        (FUNDING | {"amount": "-150"}, "-2.500 PERP pays 1.50 USD"),
+        (
+            LIQUIDATION | {"quantity": "-2500", "mark": "776261000000", "fee": "400"},
+            "the venue closes -2.500 PERP @ 7762.61 at the open, fee 4.00 USD",
+        ),
+        (
+            {"kind": "proposal", "legs": [], "transfers": [MOVE], "reason": "cash"},
+            "move 123.45 USD from spot to futures: cash",
+        ),
+        ({"kind": "proposal", "legs": [], "transfers": [], "reason": "calm"}, "hold: calm"),
+    ],
+)
+def test_what_margined_trading_records_is_told_in_a_person_s_units(
+    record: dict[str, object], said: str
+) -> None:
+    assert Reader("USD", 2, SCALES).gist(record) == said
+
+
 @pytest.mark.parametrize(
     "record",
     [{}, {"kind": "fill"}, {"kind": "mark", "rows": []}, {"kind": "guard", "act": 3}, {"kind": 7}],

@@ -92,6 +92,18 @@ def test_a_strategy_that_raises_is_2_with_its_own_file_and_line(
     assert "Traceback" in said
     assert "moving_average_cross.py, line" in said
     assert "raised ZeroDivisionError" in said
+    assert "agent_turn.py" not in said
+
+
+def test_a_refused_parameter_is_2_with_the_run_file_and_the_strategy_s_line(
+    workspace: Path, capsys: Capture
+) -> None:
+    edit(small(workspace), "fast = 2", "fast = 9")
+    assert run(["backtest", str(small(workspace))]) == 2
+    said = capsys.readouterr().err
+    assert f"see strategy.parameters in {small(workspace)}" in said
+    assert "moving_average_cross.py, line" in said
+    assert "Traceback" not in said
 
 
 def test_a_strategy_that_is_not_python_is_2(workspace: Path, capsys: Capture) -> None:

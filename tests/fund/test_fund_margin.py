@@ -408,7 +408,7 @@ def one_after_the_other(legging: Fraction) -> MarginWorld:
 def test_legs_that_close_one_after_the_other_stay_within_the_limit():
     run = one_after_the_other(Fraction(51, 1000))
     assert run.monitor.failures == []
-    assert Fraction(2, 100) < run.drawdown <= Fraction(3, 100)
+    assert Fraction(1, 100) < run.drawdown <= Fraction(3, 100)
 
 
 @pytest.mark.parametrize("legging", [Fraction(0), Fraction(1, 1000)])

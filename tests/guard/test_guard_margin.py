@@ -29,7 +29,7 @@ from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.obligations import Role, obligations
-from agent_fund.guard.proof import Proof, proved_bounds
+from agent_fund.guard.proof import Proof, proved_bounds, trading_of
 from agent_fund.guard.stress import Stress
 from agent_fund.guard.wayout import edge
 
@@ -120,13 +120,17 @@ def test_the_shortfall_of_a_held_book_is_what_it_lacks_and_its_costs_and_no_more
                     continue
                 size = abs(fund.held[symbol]) * item.multiplier
                 of_price = costs.slippage + costs.fee * (1 + costs.slippage) + costs.legging
-                _, high = stress.box[stress.driver(symbol)]
+                low, high = stress.box[stress.driver(symbol)]
                 start = case.band[symbol][1]
                 tick = size * item.tick * (1 + costs.fee)
                 least += size * start * (1 + Fraction(high - received, SCALE)) * of_price + tick
                 most += size * start * (1 + Fraction(high + paid, SCALE)) * of_price + tick
                 # Two or three roundings up, of a base unit or a price unit, and one a slice.
                 most += 9 + size * (1 + of_price)
+                # A lot by which slices may be out of proportion; a base unit for each funding.
+                dearest = (start + 1) * (1 + Fraction(high + paid, SCALE)) + 1
+                most += item.lot * item.multiplier * dearest * Fraction(high - low, SCALE)
+                most += stress.horizon
             point = [moves[s] for s in stress.instruments]
             for factor in stress.factors:
                 point.append(sum((w * moves[s] for s, w in factor.weights.items()), Fraction(0)))
@@ -188,3 +192,15 @@ def test_a_way_out_fills_at_any_price_of_the_set_whatever_was_funded(side: Side)
     all_in = {**PRICES, "BTC-P": price - Fraction(paid * start, SCALE)}
     assert stress.outside(stress.moves(PRICES, all_in)) is None
     assert (limit - price) * side.sign >= 0
+
+
+def test_what_legs_may_bring_while_they_stand_apart_counts_in_the_gain() -> None:
+    guard, _, book = funded((0, 0))
+    price = {"BTC-P": PRICES["BTC-P"]}
+    band = {symbol: (p, p) for symbol, p in price.items()}
+    apart = replace(guard.mandate, costs=replace(guard.mandate.costs, legging=Fraction(1, 100)))
+    before = trading_of(guard.mandate, book, Proposal(), band)
+    after = trading_of(apart, book, Proposal(), band)
+    assert before.legging == 0
+    assert after.legging >= book.instruments["BTC-P"].notional(1_000, price["BTC-P"]) // 100
+    assert after.costs - before.costs >= after.legging - 1
