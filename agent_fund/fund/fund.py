@@ -84,6 +84,7 @@ class Fund:
         self._gaps = list(gaps)
         self._bar = -1
         self._closes: tuple[int, ...] = ()
+        self._watchful = guard is not None and guard.watchful
         self._margined = any(i.margin is not None for i in instruments)
         self._funding = self._liquidated = 0
         self._held = desk.book()
@@ -255,7 +256,8 @@ class Fund:
         machine = self.machine
         if machine.mode is Mode.ACTIVE:
             bounds = self._covered(bar, closes)
-            if bounds is not None and self._watched() and machine.try_decide(bounds):
+            watched = bounds is not None and (not self._watchful or self._holds())
+            if bounds is not None and watched and machine.try_decide(bounds):
                 self._anchor, self._anchor_bar = closes, bar
             elif not self._recertify():
                 self._reduce()
@@ -272,10 +274,9 @@ class Fund:
                 machine.exit()
             self._exit()
 
-    def _watched(self) -> bool:
+    def _holds(self) -> bool:
         """Whether the limits marked ``always`` hold at this close too."""
-        guard = self._guard
-        return guard is None or not guard.watchful or guard.holds(self._situation())
+        return self._require_guard().holds(self._situation())
 
     def _covered(self, bar: int, closes: tuple[int, ...]) -> Bounds | None:
         """The bounds in force, if their certificate covers this very book at these prices."""
