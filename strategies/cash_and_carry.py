@@ -82,6 +82,7 @@ class CashAndCarry:
         chunk: share of NAV by which one decision opens or closes, all pairs together; or one step.
         margin: of the short notional, what should stand as equity at the futures account.
         rebalance: share of NAV by which it may be off, for the target book, before cash is moved.
+        idle: share of NAV that stays at the futures account even if nothing is short.
         minimum_trade: share of NAV below which a leg or transfer is left out, but for the last one.
         tolerance: how far beyond the last close a limit may stand.
         reserve: share of NAV that stays in cash at the spot venue, for fees.
@@ -97,6 +98,7 @@ class CashAndCarry:
         chunk: Exact = "6%",
         margin: Exact = "45%",
         rebalance: Exact = "5%",
+        idle: Exact = "0%",
         minimum_trade: Exact = "2%",
         tolerance: Exact = "1%",
         reserve: Exact = "1%",
@@ -110,6 +112,7 @@ class CashAndCarry:
         self.chunk = share(chunk, "chunk")
         self.margin = share(margin, "margin")
         self.rebalance = share(rebalance, "rebalance")
+        self.idle = share(idle, "idle", below_one=True)
         self.minimum_trade = share(minimum_trade, "minimum_trade")
         self.tolerance = share(tolerance, "tolerance", below_one=True)
         self.reserve = share(reserve, "reserve")
@@ -229,7 +232,7 @@ class CashAndCarry:
                 account,
                 free=cash[home],
                 equity=equity[account],
-                needed=math.ceil(self.margin * short),
+                needed=math.ceil(max(self.margin * short, self.idle * nav)),
                 band=int(nav * self.rebalance),
             )
             if transfer is None or transfer.amount < nav * self.minimum_trade:
