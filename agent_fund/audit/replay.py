@@ -300,7 +300,7 @@ class Replay:
         if nav != number(stated):
             raise AuditError(f"NAV at the {when} of bar {bar}", stated, f"the book makes {nav}")
         if closed:
-            self.machine.breached = True
+            self.machine.liquidated()
             self.monitor.liquidated(bar, when, nav, self.machine.h, self._anchor_bar)
 
     def _ticked(self, bar: int, nav_open: int, nav: int) -> None:

@@ -215,7 +215,7 @@ class Fund:
                 self._liquidated += closed
                 self._hold()
                 if self.monitor is not None:
-                    self.machine.breached = True
+                    self.machine.liquidated()
                     nav = self._holdings.nav(marks)
                     self.monitor.liquidated(bar, when, nav, self.machine.h, self._anchor_bar)
         return self._holdings.nav(marks)

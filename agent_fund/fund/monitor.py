@@ -196,27 +196,26 @@ class Monitor:
         self, bar: int, first: Mapping[str, int], prices: Prices, after: Sequence[int]
     ) -> None:
         """A5 while legs stand apart: how far what is held has moved since the first filled."""
-        allowance = self._mandate.costs.legging
+        points = (prices.opens, prices.mark_opens, prices.mark_closes)
         for column, (symbol, held) in enumerate(zip(self._symbols, after, strict=True)):
-            start = first[symbol]
-            points = (prices.opens, prices.mark_opens, prices.mark_closes)
-            furthest = max((point[column] for point in points), key=lambda p: abs(p - start))
-            if held and abs(furthest - start) > start * allowance:
-                moved = percent(Fraction((furthest - start) * SCALE, start))
-                text = f"{symbol} moved {moved} between the legs of a way out"
-                self.failures.append(Failure("A5", bar, text))
+            if held:
+                start = first[symbol]
+                seen = (point[column] for point in points)
+                self._apart(bar, symbol, start, max(seen, key=lambda p: abs(p - start)))
 
     def _require_together(self, fill: Fill, opens: Mapping[str, int]) -> None:
         """A5: how far a leg moved since the first of them filled, against the legging allowance."""
         if self._first is None:
             self._first = dict(opens)
             return
-        symbol, allowance = fill.instrument.symbol, self._mandate.costs.legging
-        move = opens[symbol] - self._first[symbol]
-        if abs(move) > self._first[symbol] * allowance:
-            moved = percent(Fraction(move * SCALE, self._first[symbol]))
+        symbol = fill.instrument.symbol
+        self._apart(fill.bar, symbol, self._first[symbol], opens[symbol])
+
+    def _apart(self, bar: int, symbol: str, start: int, price: int) -> None:
+        if abs(price - start) > start * self._mandate.costs.legging:
+            moved = percent(Fraction((price - start) * SCALE, start))
             text = f"{symbol} moved {moved} between the legs of a way out"
-            self.failures.append(Failure("A5", fill.bar, text))
+            self.failures.append(Failure("A5", bar, text))
 
     def way_out(self, bar: int, orders: Sequence[Order]) -> None:
         """A2 and A5, when the guard's own ``orders`` of one act have ended."""

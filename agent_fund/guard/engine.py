@@ -101,14 +101,11 @@ class Guard:
         """
         if not self.holds(situation):
             return None
-        for width in (self.mandate.band, Fraction(0)):
-            band = price_band(situation.book, HOLD, situation.prices, width)
-            certified = self._again(situation, band)
-            if certified is None:
-                certified = self._certify(HOLD, situation, band).certified
-            if certified is not None and self._safe(certified.bounds, situation):
-                return certified
-        return None
+        return self._held(situation, self.mandate.band) or self._held(situation, Fraction(0))
+
+    def passes(self, situation: Situation) -> bool:
+        """Whether the held book would pass a look at the very prices of ``situation``."""
+        return self.holds(situation) and self._held(situation, Fraction(0)) is not None
 
     def holds(self, situation: Situation) -> bool:
         """Whether every limit marked ``always`` holds for the book held, at these prices."""
@@ -116,6 +113,15 @@ class Guard:
 
     def _safe(self, bounds: Bounds, situation: Situation) -> bool:
         return is_safe(self.mandate.drawdown.limit, situation.nav, situation.mark, bounds)
+
+    def _held(self, situation: Situation, width: Fraction) -> Certified | None:
+        """A certificate of the held book over a band of ``width``, if there is one that is Safe."""
+        band = price_band(situation.book, HOLD, situation.prices, width)
+        certified = self._again(situation, band)
+        if certified is None:
+            certified = self._certify(HOLD, situation, band).certified
+        safe = certified is not None and self._safe(certified.bounds, situation)
+        return certified if safe else None
 
     def _again(self, situation: Situation, band: Band) -> Certified | None:
         """The held book's last certificates at new prices, if they are still good enough."""
@@ -155,15 +161,6 @@ class Guard:
         if answer.certified is None:
             raise KernelError(answer.words())
         return answer.certified.bounds
-
-    def safe_after(self, situation: Situation) -> bool:
-        """Whether the held book of ``situation`` would pass a look at its prices."""
-        band = price_band(situation.book, HOLD, situation.prices, Fraction(0))
-        certified = self._again(situation, band)
-        if certified is None:
-            certified = self._certify(HOLD, situation, band).certified
-        safe = certified is not None and self._safe(certified.bounds, situation)
-        return safe and self.holds(situation)
 
     def _proved(self, situation: Situation, answer: Answer) -> list[Finding]:
         """What the certificates say: of the drawdown, and of margin accounts if there are any."""

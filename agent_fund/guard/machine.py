@@ -119,6 +119,10 @@ class Machine:
             return False
         return True
 
+    def liquidated(self) -> None:
+        """A venue closed positions for want of margin: a breach, whatever NAV is left."""
+        self.breached = True
+
     def safe(self, bounds: Bounds) -> bool:
         """Whether a decision with ``bounds`` at the live NAV and mark would be Safe."""
         return is_safe(self.limit, self.v, self.h, bounds)

@@ -49,4 +49,4 @@ def _safe_after(guard: Guard, situation: Situation, keep: Fraction) -> bool:
     later = replace(situation, book=after, nav=situation.nav - paid)
     if later.nav <= 0:
         return False
-    return guard.safe_after(later)
+    return guard.passes(later)
