@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from agent_fund.agents.chat import ChatModel
 from agent_fund.agents.errors import Abstain, ConfigurationError
-from agent_fund.agents.overlay import Overlay, integer, moved, signed, volatility
+from agent_fund.agents.overlay import Overlay, integer
 from agent_fund.agents.sizing import (
     Pair,
     free_cash,
@@ -31,6 +31,7 @@ from agent_fund.agents.sizing import (
     underlying,
 )
 from agent_fund.agents.strategy import HOLD
+from agent_fund.agents.wording import moved, percent, signed, volatility
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import Exact, ratio
@@ -352,7 +353,7 @@ class CarryWithOverlay(Overlay):
             "basis": signed(perp / spot - 1, "above", "below"),
             "week": moved(closes[-1 - 7 * self.bars_a_day], closes[-1]),
             "month": moved(closes[0], closes[-1]),
-            "volatility": volatility(closes, 365 * self.bars_a_day),
+            "volatility": percent(*volatility(closes, 365 * self.bars_a_day)),
         }
 
     def _yearly(self, rates: Sequence[int]) -> Fraction:

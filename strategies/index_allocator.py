@@ -6,7 +6,6 @@ model then serves the guarded run and its unguarded twin.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from agent_fund.agents.chat import ChatModel
 from agent_fund.agents.errors import Abstain
 from agent_fund.agents.language_model import Answer, LanguageModelStrategy
 from agent_fund.agents.sizing import free_cash, limit_price, sellable, share, whole_lots
+from agent_fund.agents.wording import moved, percent, volatility
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.market.snapshot import Snapshot
@@ -25,8 +25,8 @@ from agent_fund.market.snapshot import Snapshot
 SYMBOLS = ("SP500", "NASDAQ")
 PROMPT = Path(__file__).parent / "prompts" / "index_allocator.md.j2"
 
-WEEK = 5
-"""Sessions in a week; 252 in a year."""
+WEEK, YEAR = 5, 252
+"""Sessions in a week, in a year."""
 
 
 class Allocation(Answer):
@@ -135,29 +135,5 @@ class IndexAllocator(LanguageModelStrategy[Allocation]):
             "weeks_13": weeks[13],
             "weeks_26": weeks[26],
             "drawdown": percent(max(year) - last, max(year)),
-            "volatility": percent(*volatility(year[-1 - 4 * WEEK :])),
+            "volatility": percent(*volatility(year[-1 - 4 * WEEK :], YEAR)),
         }
-
-
-def percent(numerator: int, denominator: int) -> str:
-    """``numerator / denominator`` >= 0 as a percentage with one decimal, rounded half up."""
-    tenths = (2000 * numerator + denominator) // (2 * denominator)
-    return f"{tenths // 10}.{tenths % 10}%"
-
-
-def moved(before: int, after: int) -> str:
-    """The way from ``before`` to ``after`` in words; small models overlook a sign."""
-    return f"{'fell' if after < before else 'rose'} {percent(abs(after - before), before)}"
-
-
-def volatility(closes: list[int]) -> tuple[int, int]:
-    """Annualised volatility of daily returns about zero, as numerator and denominator.
-
-    The root of 252 times the mean squared return, in parts per billion, each return and the root
-    rounded towards zero: integers alone, so that a prompt is the same bytes on every machine.
-    """
-    billion = 10**9
-    squares = 0
-    for before, after in itertools.pairwise(closes):
-        squares += (abs(after - before) * billion // before) ** 2
-    return math.isqrt(252 * squares // (len(closes) - 1)), billion

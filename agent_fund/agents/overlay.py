@@ -7,9 +7,6 @@ no direction.
 
 from __future__ import annotations
 
-import itertools
-import math
-from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +26,6 @@ from agent_fund.market.snapshot import Snapshot
 
 DAY = 86_400_000
 _MONDAY = 3  # days from a Monday to the epoch, a Thursday
-_BILLION = 10**9
 
 
 class Scaled(Protocol):
@@ -113,36 +109,6 @@ class Overlay(LanguageModelStrategy[Stance]):
         return replace(
             found, reason="; ".join(filter(None, (f"{answer.stance}: {answer.view}", found.reason)))
         )
-
-
-def percent(numerator: int, denominator: int) -> str:
-    """``numerator / denominator`` >= 0 as a percentage with one decimal, rounded half up."""
-    tenths = (2000 * numerator + denominator) // (2 * denominator)
-    return f"{tenths // 10}.{tenths % 10}%"
-
-
-def moved(before: int, after: int) -> str:
-    """The way from ``before`` to ``after`` in words; small models overlook a sign."""
-    return f"{'fell' if after < before else 'rose'} {percent(abs(after - before), before)}"
-
-
-def signed(value: Fraction, positive: str, negative: str) -> str:
-    """The word for its sign and ``value`` as a percentage, e.g. ``"earn 12.5%"``."""
-    return (
-        f"{negative if value < 0 else positive} {percent(abs(value.numerator), value.denominator)}"
-    )
-
-
-def volatility(closes: Sequence[int], bars_a_year: int) -> str:
-    """Annualised volatility about zero of the returns of ``closes``, at least two, as text.
-
-    The root of ``bars_a_year`` times the mean squared return, in parts per billion, each return and
-    the root rounded towards zero.
-    """
-    squares = 0
-    for before, after in itertools.pairwise(closes):
-        squares += (abs(after - before) * _BILLION // before) ** 2
-    return percent(math.isqrt(bars_a_year * squares // (len(closes) - 1)), _BILLION)
 
 
 def integer(value: object, subject: str, least: int = 1) -> int:

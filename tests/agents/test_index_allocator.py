@@ -173,7 +173,7 @@ def test_the_context_is_what_the_closes_say() -> None:
 @given(st.lists(st.integers(1, 10**7), min_size=2, max_size=30))
 def test_volatility_is_the_root_of_the_mean_square_return(closes: list[int]) -> None:
     module = sys.modules[Allocator.__module__]
-    numerator, denominator = module.volatility(closes)
+    numerator, denominator = module.volatility(closes, 252)
     squares = [(b / a - 1) ** 2 for a, b in itertools.pairwise(closes)]
     expected = math.sqrt(252 * sum(squares) / len(squares))
     assert numerator / denominator == pytest.approx(expected, rel=1e-5, abs=1e-6)
