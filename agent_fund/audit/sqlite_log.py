@@ -195,9 +195,12 @@ class SqliteLog:
             db.execute("PRAGMA fullfsync = ON")
         schema = db.execute("SELECT sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name")
         found = tuple(sql for (sql,) in schema)
-        if create:
-            if found:
-                raise AuditError(f"log {self._path}", found, "it exists; open it, or name another")
+        if create and found:
+            raise AuditError(f"log {self._path}", found, "it exists; open it, or name another")
+        # Its writer may have died between making the file and its tables: a log of nothing yet.
+        # A file of more than its first page held something, and is damaged.
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+        if create or not (found or read_only or pages > 1):
             self._set_journal("wal")
             with db:
                 db.execute("BEGIN IMMEDIATE")

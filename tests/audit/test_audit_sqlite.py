@@ -252,6 +252,36 @@ def test_opening_names_what_is_not_a_log(path: Path) -> None:
         SqliteLog(path, create=True)
 
 
+@pytest.mark.parametrize("journal", [None, "wal"])
+def test_a_log_whose_writer_died_before_its_tables_is_empty(
+    path: Path, journal: str | None
+) -> None:
+    path.touch()
+    if journal:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(f"PRAGMA journal_mode = {journal}")
+    before = path.read_bytes()
+    with pytest.raises(AuditError, match="not those of a log"):
+        SqliteLog(path, read_only=True)
+    assert path.read_bytes() == before
+    with closing(SqliteLog(path)) as log:
+        assert log.size == 0
+        log.append(b"first")
+    with closing(SqliteLog(path, read_only=True)) as log:
+        assert list(log.leaves()) == [b"first"]
+
+
+def test_a_log_that_lost_its_tables_is_not_begun_again(path: Path) -> None:
+    write(path, leaves_of(3))
+    damaged = bytearray(path.read_bytes())
+    # The number of cells on the schema's page: two bytes after the file's header and the flag.
+    damaged[103:105] = bytes(2)
+    path.write_bytes(damaged)
+    with pytest.raises(AuditError):
+        SqliteLog(path)
+    assert path.read_bytes() == damaged
+
+
 def test_creating_over_a_log_is_refused_and_changes_nothing(path: Path) -> None:
     write(path, leaves_of(3))
     with pytest.raises(AuditError, match="exists"):
