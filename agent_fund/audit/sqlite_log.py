@@ -87,7 +87,7 @@ class SqliteLog:
                 self._db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0)
                 on_error.callback(self._db.close)
                 self._open(create, read_only)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise AuditError(f"log {path}", str(error), _UNREADABLE) from error
             on_error.pop_all()
 

@@ -24,9 +24,9 @@ from agent_fund import __version__
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.init import FOLDERS
 from agent_fund.cli.terminal import console, grid, write_json
-from agent_fund.guard.kernel.certificate import Leaf
+from agent_fund.guard.kernel.certificate import ONE, SHIFT, Leaf
 from agent_fund.guard.kernel.check import check
-from agent_fund.guard.kernel.form import Form, Hinge, KernelError, StressSet
+from agent_fund.guard.kernel.form import Form, Hinge, KernelError, Row, StressSet
 
 Status = Literal["ok", "warn", "fail"]
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
@@ -104,23 +104,22 @@ def dependencies() -> Check:
 
 def kernel() -> Check:
     """The checker proves what is true, and refuses what is not."""
-    # max(0, x) on [-10, 20]: the line 20 proves 20, the line x + 10 proves 30, the line 0 nothing.
-    form, stress = Form(0, (0,), (Hinge(1, 0, 1, 0),)), StressSet(((-10, 20),))
-    one = 1 << 40
-    constant, chord, too_low = (
-        Leaf((line,), ()) for line in ((0, 20 * one), (one, 10 * one), (0, 0))
-    )
+    # 2 * max(0, x) - max(0, x) on [-10, 20] with x <= 12. The chord of the convex hinge is
+    # (4x + 40) / 3; with the zero line for the concave one, 40 at worst, and 88/3 with the row.
+    form = Form(0, (0,), (Hinge(2, 0, 1, 0), Hinge(-1, 0, 1, 0)))
+    stress = StressSet(((-10, 20),), (Row(((0, 1),), 12),))
+    third = (4 << SHIFT) // 3
+    chord, tied, tangent = Leaf((0,), ()), Leaf((0,), ((0, third),)), Leaf((ONE,), ())
     problems = []
-    if not check(form, stress, constant, 20) or check(form, stress, constant, 19):
-        problems.append("it misjudges a constant majorant")
-    if not check(form, stress, chord, 30) or check(form, stress, chord, 29):
-        problems.append("it misjudges a sloped majorant")
-    try:
-        check(form, stress, too_low, 20)
-    except KernelError:
-        pass
-    else:
-        problems.append("it believes a majorant below its hinge")
+    for leaf, bound in ((chord, 40), (tied, 30), (tangent, 20)):
+        if not check(form, stress, leaf, bound) or check(form, stress, leaf, bound - 1):
+            problems.append(f"it misjudges a bound of {bound}")
+    for false in (Leaf((ONE + 1,), ()), Leaf((0,), ((0, -third),)), Leaf((), ())):
+        try:
+            check(form, stress, false, 20)
+        except KernelError:
+            continue
+        problems.append(f"it believes {false}")
     if problems:
         return Check(
             "kernel", "fail", "; ".join(problems), "install agent-fund again; trade nothing"

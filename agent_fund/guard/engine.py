@@ -130,16 +130,14 @@ class Guard:
         known = self._known.get(_shape(every))
         if known is None:
             return None
-        pairs = zip(every, known.certificates, strict=True)
         try:
-            proof = Proof(tuple(self._finder.refit(o.form, tree) for o, tree in pairs))
-            bounds = bounds_of(mandate, book, HOLD, band, every, proof)
+            bounds = bounds_of(mandate, book, HOLD, band, every, known)
         except _FAULTS:
             return None  # a broken finder; the search that follows says so in words
         if not self._safe(bounds, situation):
             return None
         until = situation.bar + LIFE
-        return Certified(proof, band, bounds, until, until + mandate.stress.horizon)
+        return Certified(known, band, bounds, until, until + mandate.stress.horizon)
 
     def explain(self, situation: Situation) -> Finding:
         """What of the held book is broken first, or else how it stands within the drawdown."""

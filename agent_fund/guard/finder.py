@@ -16,11 +16,12 @@ from typing import TypeAlias
 import highspy
 import numpy as np
 
-from agent_fund.guard.kernel.certificate import SHIFT, Certificate, Leaf, Split
-from agent_fund.guard.kernel.check import leaf_bound, proved_bound
+from agent_fund.guard.kernel.certificate import ONE, SHIFT, Certificate, Leaf, Split
+from agent_fund.guard.kernel.check import chord, leaf_bound, proved_bound, tangent
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, StressSet
 
 MAX_LEAVES = 64
+DIGITS = 24
 
 Point: TypeAlias = Sequence[float]
 """Returns of all drivers, as the linear program has them."""
@@ -67,14 +68,6 @@ class Finder:
         bound = proved_bound(form, self._stress, tree)
         return Found(tree, bound, worst or scenario)
 
-    def refit(self, form: Form, certificate: Certificate) -> Certificate:
-        """``certificate``'s splits and multipliers with lines for the hinges of another form.
-
-        No linear program is solved: where prices have moved a little, the multipliers are still
-        good.
-        """
-        return _refit(form, certificate, list(self._stress.box))
-
     def scenario(self, point: Point) -> tuple[Fraction, ...]:
         """A point that was found, as an exact scenario inside the set.
 
@@ -84,12 +77,9 @@ class Finder:
             min(Fraction(high), max(Fraction(low), Fraction(round(x * SCALE))))
             for x, (low, high) in zip(point, self._stress.box, strict=True)
         ]
-        for column, row in self._baskets:
-            others = sum(
-                (c * x for n, (c, x) in enumerate(zip(row, exact, strict=True)) if n != column),
-                Fraction(0),
-            )
-            exact[column] = -others / row[column]
+        for column, terms in self._baskets:
+            others = sum((c * exact[n] for n, c in terms if n != column), Fraction(0))
+            exact[column] = -others / dict(terms)[column]
         for shrink in (0, 20, 16, 12, 8):
             factor = 1 - Fraction(1, 1 << shrink) if shrink else Fraction(1)
             trial = [x * factor for x in exact]
@@ -106,7 +96,7 @@ class Finder:
         budget[0] -= 1
         if form_at(form, scenario) > target:
             return leaf, scenario
-        cut = self._loosest(form, leaf, box, scenario)
+        cut = self._loosest(form, box, scenario)
         if budget[0] <= 0 or cut is None or _leaf_proves(form, self._stress, leaf, box, target):
             return leaf, None
         driver, at = cut
@@ -120,13 +110,13 @@ class Finder:
         return Split(driver, at, left_tree, right_tree), bad
 
     def _leaf(self, form: Form, box: list[tuple[int, int]]) -> tuple[Leaf, Point]:
-        majorants = tuple(majorant(h, *box[h.driver]) for h in form.hinges)
+        lines, tangents = _lines(form, box)
         cost = [float(c) for c in form.linear]
-        for hinge, (slope, _) in zip(form.hinges, majorants, strict=True):
+        for hinge, (slope, _) in zip(form.hinges, lines, strict=True):
             cost[hinge.driver] += slope / (1 << SHIFT)
         if not self._stress.rows:  # a box alone: each driver at the end that costs more
             ends = [high if c > 0 else low for c, (low, high) in zip(cost, box, strict=True)]
-            return Leaf(majorants, ()), [end / SCALE for end in ends]
+            return Leaf(tangents, ()), [end / SCALE for end in ends]
         size = max(map(abs, cost), default=0.0) or 1.0
         if box != self._box:
             self._solver.changeColsBounds(
@@ -139,24 +129,25 @@ class Finder:
         self._solver.changeColsCost(self._columns, self._index, np.array(cost) / size)
         self._solver.run()
         if self._solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
-            return Leaf(majorants, (0,) * len(self._stress.rows)), [0.0] * self._columns
+            return Leaf(tangents, ()), [0.0] * self._columns
         solution = self._solver.getSolution()
         unit = size * (1 << SHIFT)
-        multipliers = tuple(
-            round(dual * unit) if dual > 0 and math.isfinite(dual * unit) else 0
-            for dual in solution.row_dual
-        )
-        return Leaf(majorants, multipliers), list(solution.col_value)
+        multipliers = [
+            (row, multiplier)
+            for row, dual in enumerate(solution.row_dual)
+            if dual > 0 and (multiplier := _rounded(dual * unit))
+        ]
+        return Leaf(tangents, tuple(multipliers)), list(solution.col_value)
 
     def _loosest(
         self,
         form: Form,
-        leaf: Leaf,
         box: list[tuple[int, int]],
         scenario: tuple[Fraction, ...],
     ) -> tuple[int, int] | None:
         best: tuple[Fraction, int, int] | None = None
-        for hinge, (slope, offset) in zip(form.hinges, leaf.majorants, strict=True):
+        lines, _ = _lines(form, box)
+        for hinge, (slope, offset) in zip(form.hinges, lines, strict=True):
             if hinge.slope == 0:
                 continue
             low, high = box[hinge.driver]
@@ -168,46 +159,45 @@ class Finder:
         return None if best is None else (best[1], best[2])
 
 
-def _baskets(stress: StressSet) -> list[tuple[int, tuple[int, ...]]]:
+def _rounded(value: float) -> int:
+    """``value`` as an integer of DIGITS binary digits and zeros; nothing that is not finite."""
+    if not math.isfinite(value):
+        return 0
+    exponent = max(0, math.frexp(value)[1] - DIGITS)
+    return round(math.ldexp(value, -exponent)) << exponent
+
+
+def _baskets(stress: StressSet) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
     """The rows that define a driver, ``row . x = 0``, each with the column that it defines."""
     found = []
     for row, opposite in itertools.pairwise(stress.rows):
-        negated = tuple(-c for c in opposite.coefficients) == row.coefficients
-        if negated and row.bound == opposite.bound == 0 and any(row.coefficients):
-            last = max(n for n, c in enumerate(row.coefficients) if c)
-            found.append((last, row.coefficients))
+        negated = tuple((d, -c) for d, c in opposite.terms) == row.terms
+        if negated and row.bound == opposite.bound == 0 and row.terms:
+            found.append((row.terms[-1][0], row.terms))
     return found
 
 
 def _holds(stress: StressSet, x: Sequence[Fraction]) -> bool:
     return all(low <= v <= high for v, (low, high) in zip(x, stress.box, strict=True)) and all(
-        sum(c * v for c, v in zip(row.coefficients, x, strict=True) if c) <= row.bound
-        for row in stress.rows
+        sum(c * x[n] for n, c in row.terms) <= row.bound for row in stress.rows
     )
 
 
-def _refit(form: Form, tree: Certificate, box: list[tuple[int, int]]) -> Certificate:
-    if isinstance(tree, Leaf):
-        lines = tuple(majorant(hinge, *box[hinge.driver]) for hinge in form.hinges)
-        return Leaf(lines, tree.multipliers)
-    low, high = box[tree.driver]
-    left, right = list(box), list(box)
-    left[tree.driver], right[tree.driver] = (low, tree.at), (tree.at, high)
-    return Split(
-        tree.driver, tree.at, _refit(form, tree.left, left), _refit(form, tree.right, right)
-    )
-
-
-def majorant(hinge: Hinge, low: int, high: int) -> tuple[int, int]:
-    """A line above ``hinge`` on [low, high]: its chord if convex, a tangent if concave."""
-    left, right = hinge.at(low) << SHIFT, hinge.at(high) << SHIFT
-    if hinge.weight < 0:
-        inner = hinge.slope * (low + high) + 2 * hinge.offset
-        if inner <= 0:
-            return 0, 0
-        return (hinge.weight * hinge.slope) << SHIFT, (hinge.weight * hinge.offset) << SHIFT
-    slope = (right - left) // (high - low) if high > low else 0
-    return slope, max(left - slope * low, right - slope * high)
+def _lines(
+    form: Form, box: Sequence[tuple[int, int]]
+) -> tuple[list[tuple[int, int]], tuple[int, ...]]:
+    """A line above each hinge on ``box``, and the tangents that choose those of concave ones."""
+    lines, tangents = [], []
+    for hinge in form.hinges:
+        low, high = box[hinge.driver]
+        if hinge.weight >= 0:
+            lines.append(chord(hinge, low, high))
+        else:
+            # The own line where it is the lower one over most of the box, else zero.
+            share = ONE if hinge.slope * (low + high) + 2 * hinge.offset > 0 else 0
+            tangents.append(share)
+            lines.append(tangent(hinge, share))
+    return lines, tuple(tangents)
 
 
 def form_at(form: Form, x: tuple[Fraction, ...]) -> Fraction:
@@ -250,10 +240,9 @@ def _solver(stress: StressSet) -> highspy.Highs:
     model.row_upper_ = np.array([row.bound / SCALE for row in stress.rows])
     starts, indices, values = [0], [], []
     for row in stress.rows:
-        for column, coefficient in enumerate(row.coefficients):
-            if coefficient:
-                indices.append(column)
-                values.append(float(coefficient))
+        for column, coefficient in row.terms:
+            indices.append(column)
+            values.append(float(coefficient))
         starts.append(len(indices))
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     model.a_matrix_.start_ = np.array(starts, dtype=np.int32)

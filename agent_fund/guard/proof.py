@@ -23,7 +23,7 @@ from agent_fund.guard.machine import Bounds
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Obligation, Role, obligations
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)

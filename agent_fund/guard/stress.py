@@ -118,8 +118,8 @@ class Stress:
             definition[column] = unit
             for symbol, weight in factor.weights.items():
                 definition[self.driver(symbol)] -= int(weight * unit)
-            rows.append(Row(tuple(definition), 0))
-            rows.append(Row(tuple(-c for c in definition), 0))
+            rows.append(Row.dense(tuple(definition), 0))
+            rows.append(Row.dense(tuple(-c for c in definition), 0))
             # In driver order, not in the mapping's: the order of rows is part of every proof.
             for symbol in filter(factor.betas.__contains__, self.instruments):
                 beta = factor.betas[symbol]
@@ -127,13 +127,13 @@ class Stress:
                 tie[self.driver(symbol)] = BETA_UNIT
                 tie[column] = -beta
                 bound = factor.residuals[symbol] * BETA_UNIT
-                rows.append(Row(tuple(tie), bound))
-                rows.append(Row(tuple(-c for c in tie), bound))
+                rows.append(Row.dense(tuple(tie), bound))
+                rows.append(Row.dense(tuple(-c for c in tie), bound))
         for basis in self.ties:
             part = [0] * count
             part[self.driver(basis.first)], part[self.driver(basis.second)] = 1, -1
-            rows.append(Row(tuple(part), basis.high))
-            rows.append(Row(tuple(-c for c in part), -basis.low))
+            rows.append(Row.dense(tuple(part), basis.high))
+            rows.append(Row.dense(tuple(-c for c in part), -basis.low))
         return StressSet(self.box, tuple(rows))
 
     def driver(self, symbol: str) -> int:

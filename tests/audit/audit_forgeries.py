@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from audit_forger import Forger
 
+from agent_fund.guard.kernel.certificate import Leaf
+from agent_fund.guard.kernel.codec import decode_certificate, encode_certificate
+
 Forge = Callable[[Forger], int]
 
 
@@ -378,10 +381,10 @@ for _bound in ("loss", "gain", "costs"):
 bounded("shortfall", 1)
 
 
-@forgery("trend", "guard decide: majorant")
+@forgery("hedged", "certificates for")
 def proof_of_another_record(forger: Forger) -> int:
-    index = forger.find("decide")
-    forger.records[index]["proof"] = forger.records[forger.find("look", 2)]["proof"]
+    index = decision(forger, "admitted")
+    forger.records[index]["proof"] = forger.records[forger.find("look")]["proof"]
     return index
 
 
@@ -406,15 +409,15 @@ def proved(name: str, said: str, body: Callable[[bytes], bytes]) -> None:
 
 
 proved("proof_with_spaces", "not in canonical form", lambda body: body.replace(b",", b", "))
-proved("proof_of_no_cases", "certificates for", lambda body: b'{"certificates":[],"v":2}')
-proved("proof_of_another_version", "v = 2", lambda body: body.replace(b'"v":2', b'"v":1'))
+proved("proof_of_no_cases", "certificates for", lambda body: b'{"certificates":[],"v":3}')
+proved("proof_of_another_version", "v = 3", lambda body: body.replace(b'"v":3', b'"v":2'))
 proved("proof_that_is_no_json", "malformed", lambda body: b"{")
 proved("proof_that_is_no_text", "malformed", lambda body: b"\xff\xfe")
 proved("proof_nested_without_end", "malformed", lambda body: b"[" * 100_000)
 proved(
     "proof_with_a_number_of_many_digits",
-    "not a canonical decimal integer",
-    lambda body: re.sub(rb'"-?[0-9]+"', b'"' + b"9" * 9999 + b'"', body, count=1),
+    "more than 1400 bits",
+    lambda body: re.sub(rb'"Ag[^"]*"', b'"Av' + b"/" * 9998 + b'"', body, count=1),
 )
 
 
@@ -434,7 +437,8 @@ def banded(name: str, low: int, high: int, said: str) -> None:
     FORGERIES.append(Forgery("trend", said, forge))
 
 
-banded("band_widened_down", -100, 0, "guard look")
+# A band that is only widened downward proves the same of a long book: that is no lie.
+banded("band_widened_both_ways", -100, 100, "guard look")
 banded("band_widened_up", 0, 100, "guard look")
 banded("band_beside_the_price", 10**6, 10**6, "the price is")
 
@@ -1341,9 +1345,10 @@ def reproved(name: str, said: str, change: Callable[[list], None]) -> None:
 
 
 def loosened(certificates: list) -> None:
-    """A line far above its hinge is a certificate too, of less."""
-    majorant = certificates[2]["majorants"][0]
-    majorant[1] = more(majorant[1], 10**50)
+    """Another multiplier is a certificate too, of less."""
+    leaf = decode_certificate(certificates[2])
+    assert isinstance(leaf, Leaf)
+    certificates[2] = encode_certificate(Leaf(leaf.tangents, ((0, 1 << 240),)))
 
 
 reproved("certificate_of_the_margin_left_out", "2 certificates for 3", lambda c: c.pop())

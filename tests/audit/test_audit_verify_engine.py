@@ -135,11 +135,11 @@ def run(stated: Parts, real: Parts, to: Path, *, model: Path) -> Path:
         ("trend", longer_orders, "order", "another life"),
         ("trend", more_cash, "mark", "the book makes"),
         ("way_out", a_lax_limit, "guard decide", "the limits say"),
-        ("trend", a_smaller_stress_set, "guard decide", "below its hinge"),
+        ("trend", a_smaller_stress_set, "guard decide", "the certificates prove"),
         ("trend", no_concentration, "guard decide", "concentration"),
         ("hedged", faster_transfers, "transfer", "was admitted"),
         ("hedged", cash_at_the_other_venue, "guard look", "book of the guard"),
-        ("hedged", a_calmer_perpetual, "guard decide", "below its hinge"),
+        ("hedged", a_calmer_perpetual, "guard decide", "the certificates prove"),
     ],
 )
 def test_an_engine_on_other_terms_is_refused(

@@ -114,7 +114,7 @@ def test_doctor_sees_a_kernel_that_believes_everything(monkeypatch: pytest.Monke
     monkeypatch.setattr(doctor, "check", lambda *claim: True)
     found = doctor.kernel()
     assert found.status == "fail"
-    assert "it believes a majorant below its hinge" in found.text
+    assert "it misjudges a bound of 40" in found.text
 
 
 def test_doctor_sees_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

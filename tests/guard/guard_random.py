@@ -7,11 +7,9 @@ from fractions import Fraction
 from guard_reference import inside
 from hypothesis import strategies as st
 
-from agent_fund.guard.finder import majorant
-from agent_fund.guard.kernel.certificate import SHIFT, Certificate, Leaf, Split
+from agent_fund.guard.kernel.certificate import ONE, Certificate, Leaf, Split
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, Row, StressSet
 
-ONE = 1 << SHIFT
 Box = list[tuple[int, int]]
 
 
@@ -23,7 +21,7 @@ def stress_sets(draw: st.DrawFn, drivers: int | None = None, rows: int = 3) -> S
     box = tuple((draw(lows), draw(highs)) for _ in range(count))
     coefficients = st.tuples(*[st.integers(-5, 5)] * count)
     bounds = st.sampled_from([0, 1, 50, 100_000, SCALE])
-    ties = draw(st.lists(st.builds(Row, coefficients, bounds), max_size=rows))
+    ties = draw(st.lists(st.builds(Row.dense, coefficients, bounds), max_size=rows))
     return StressSet(box, tuple(ties))
 
 
@@ -65,12 +63,11 @@ def _trees(draw: st.DrawFn, form: Form, stress: StressSet, box: Box, depth: int)
             draw(_trees(form, stress, left, depth - 1)),
             draw(_trees(form, stress, right, depth - 1)),
         )
-    lines = []
-    for hinge in form.hinges:
-        slope, offset = majorant(hinge, *box[hinge.driver])
-        lines.append((slope, offset + draw(st.sampled_from([0, 0, 1, ONE]))))
-    multipliers = st.sampled_from([0, 0, 1, ONE // 3, ONE, 100 * ONE + 7])
-    return Leaf(tuple(lines), tuple(draw(multipliers) for _ in stress.rows))
+    shares = st.sampled_from([0, ONE, 0, ONE, 1, ONE // 3, ONE - 1])
+    tangents = tuple(draw(shares) for hinge in form.hinges if hinge.weight < 0)
+    weights = st.sampled_from([0, 0, 1, ONE // 3, ONE, 100 * ONE + 7])
+    drawn = [(row, draw(weights)) for row in range(len(stress.rows))]
+    return Leaf(tangents, tuple((row, weight) for row, weight in drawn if weight))
 
 
 @st.composite
@@ -86,25 +83,28 @@ def _tamper(draw: st.DrawFn, tree: Certificate) -> Certificate:
         if how == 2:
             return Split(tree.driver, tree.at, draw(_tamper(tree.left)), tree.right)
         return Split(tree.driver, tree.at, tree.left, draw(_tamper(tree.right)))
-    lines, multipliers = list(tree.majorants), list(tree.multipliers)
+    tangents, multipliers = list(tree.tangents), list(tree.multipliers)
     step = draw(st.sampled_from([-1, 1, -ONE, ONE, -3 * ONE, 10**20, -(10**20)]))
     how = draw(st.integers(0, 5))
-    if how == 0 and lines:
-        index = draw(st.integers(0, len(lines) - 1))
-        lines[index] = (lines[index][0], lines[index][1] + step)
-    elif how == 1 and lines:
-        index = draw(st.integers(0, len(lines) - 1))
-        lines[index] = (lines[index][0] + step, lines[index][1])
+    if how == 0 and tangents:
+        tangents[draw(st.integers(0, len(tangents) - 1))] += step
+    elif how == 1 and tangents:
+        tangents.pop()
     elif how == 2 and multipliers:
         index = draw(st.integers(0, len(multipliers) - 1))
-        multipliers[index] += step
+        row, weight = multipliers[index]
+        multipliers[index] = (row, weight + step)
     elif how == 3:
-        lines = [*lines, (0, 0)]
+        tangents = [*tangents, 0]
     elif how == 4 and multipliers:
-        multipliers.pop()
+        index = draw(st.integers(0, len(multipliers) - 1))
+        row, weight = multipliers[index]
+        multipliers[index] = (row + draw(st.sampled_from([-1, 1, 2, 99])), weight)
+    elif multipliers:
+        multipliers.append(multipliers[-1])
     else:
-        multipliers.append(0)
-    return Leaf(tuple(lines), tuple(multipliers))
+        multipliers.append((draw(st.integers(-1, 4)), ONE))
+    return Leaf(tuple(tangents), tuple(multipliers))
 
 
 @st.composite
@@ -117,7 +117,7 @@ def scenarios(draw: st.DrawFn, stress: StressSet) -> tuple[Fraction, ...]:
     # The set is convex and holds no move, so the way there always meets it.
     share = Fraction(1)
     for row in stress.rows:
-        use = sum((c * x for c, x in zip(row.coefficients, point, strict=True)), Fraction(0))
+        use = sum((c * point[n] for n, c in row.terms), Fraction(0))
         if use > row.bound:
             share = min(share, Fraction(row.bound) / use)
     scenario = tuple(x * share for x in point)

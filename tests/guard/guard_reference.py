@@ -44,21 +44,35 @@ def _proves(
 
 
 def _leaf(form: Form, stress: StressSet, leaf: Leaf, box: Sequence[Interval]) -> Fraction | None:
-    lines = [(s * UNIT, o * UNIT) for s, o in leaf.majorants]
-    prices = [y * UNIT for y in leaf.multipliers]
-    if len(lines) != len(form.hinges) or len(prices) != len(stress.rows):
+    rows = [row for row, _ in leaf.multipliers]
+    if rows != sorted(set(rows)) or any(not 0 <= row < len(stress.rows) for row in rows):
         return None
-    if any(y < 0 for y in prices):
+    prices = [Fraction(0)] * len(stress.rows)
+    for row, y in leaf.multipliers:
+        if y <= 0:
+            return None
+        prices[row] = y * UNIT
+    shares = [t * UNIT for t in leaf.tangents]
+    if len(shares) != sum(hinge.weight < 0 for hinge in form.hinges):
         return None
-    for hinge, (slope, offset) in zip(form.hinges, lines, strict=True):
+    if any(not 0 <= share <= 1 for share in shares):
+        return None
+    lines: list[tuple[Fraction, Fraction]] = []
+    for hinge in form.hinges:
+        low, high = box[hinge.driver]
+        if hinge.weight < 0:
+            share = shares.pop(0) * hinge.weight
+            line = (share * hinge.slope, share * hinge.offset)
+        else:
+            line = _chord(hinge, low, high)
         # A piecewise-linear function lies below a line iff it does at its ends and kinks.
-        points = list(box[hinge.driver])
+        points = [low, high]
         if hinge.slope:
             kink = Fraction(-hinge.offset, hinge.slope)
-            if points[0] <= kink <= points[1]:
+            if low <= kink <= high:
                 points.append(kink)
-        if any(slope * x + offset < hinge_value(hinge, x) for x in points):
-            return None
+        assert all(line[0] * x + line[1] >= hinge_value(hinge, x) for x in points)
+        lines.append(line)
     # The Lagrangian: constant + offsets + y.b + sup over the box of a separable linear function.
     supremum = form.constant + sum((o for _, o in lines), Fraction(0))
     supremum += sum(
@@ -71,11 +85,20 @@ def _leaf(form: Form, stress: StressSet, leaf: Leaf, box: Sequence[Interval]) ->
             Fraction(0),
         )
         slope -= sum(
-            (y * r.coefficients[index] for y, r in zip(prices, stress.rows, strict=True)),
+            (y * dict(r.terms).get(index, 0) for y, r in zip(prices, stress.rows, strict=True)),
             Fraction(0),
         )
         supremum += max(slope * low, slope * high)
     return supremum
+
+
+def _chord(hinge: Hinge, low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
+    """The line through both ends, its slope and then its offset rounded to units of UNIT."""
+    left, right = hinge_value(hinge, low), hinge_value(hinge, high)
+    if low == high:
+        return Fraction(0), left
+    slope = math.floor((right - left) / (high - low) / UNIT) * UNIT
+    return slope, max(left - slope * low, right - slope * high)
 
 
 def hinge_value(hinge: Hinge, x: Fraction) -> Fraction:
@@ -93,9 +116,7 @@ def inside(stress: StressSet, x: Sequence[Fraction]) -> bool:
 
 def _within(box: Sequence[tuple[int, int]], rows: Sequence[Row], x: Sequence[Fraction]) -> bool:
     boxed = all(low <= v <= high for v, (low, high) in zip(x, box, strict=True))
-    return boxed and all(
-        sum(c * v for c, v in zip(row.coefficients, x, strict=True)) <= row.bound for row in rows
-    )
+    return boxed and all(sum(c * x[n] for n, c in row.terms) <= row.bound for row in rows)
 
 
 def maximum(form: Form, stress: StressSet) -> Fraction:
@@ -134,7 +155,8 @@ def vertices(
         ([Fraction(int(i == driver)) for i in range(count)], at) for driver, at in sorted(cuts)
     ]
     for row in rows:
-        planes.append(([Fraction(c) for c in row.coefficients], Fraction(row.bound)))
+        dense = dict(row.terms)
+        planes.append(([Fraction(dense.get(n, 0)) for n in range(count)], Fraction(row.bound)))
     for chosen in itertools.combinations(planes, count):
         point = _solve([list(a) for a, _ in chosen], [b for _, b in chosen])
         if point is not None and _within(box, rows, point):

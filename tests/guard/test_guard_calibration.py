@@ -260,8 +260,9 @@ def test_a_factors_rows_are_its_stated_weights(basket: dict[str, str]) -> None:
     factor = Factor("m", weights(basket), {}, {})
     stress = Stress(("AAA", "BBB", "CCC"), (*BOX, (-900_000, 900_000)), (factor,), 3)
     for row in stress.kernel.rows:
-        unit = row.coefficients[-1]
-        stated = [Fraction(-c, unit) for c in row.coefficients[:-1]]
+        terms = dict(row.terms)
+        unit = terms[3]
+        stated = [Fraction(-terms.get(n, 0), unit) for n in range(3)]
         assert stated == [weights(basket).get(s, Fraction(0)) for s in stress.instruments]
         assert row.bound == 0
 

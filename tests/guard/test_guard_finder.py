@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder, Found, form_at, majorant
+from agent_fund.guard.finder import Finder, Found, form_at
 from agent_fund.guard.kernel.certificate import SHIFT, Leaf
 from agent_fund.guard.kernel.check import leaf_bound
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, StressSet
@@ -114,12 +114,10 @@ def test_a_warm_finder_finds_what_a_fresh_one_finds(data: st.DataObject) -> None
     st.integers(-SCALE, 0),
     st.integers(0, 5 * SCALE),
 )
-def test_every_majorant_is_one_that_the_kernel_believes(hinge: Hinge, low: int, high: int) -> None:
+def test_every_line_is_one_that_the_kernel_believes(hinge: Hinge, low: int, high: int) -> None:
     form, stress = Form(0, (0,), (hinge,)), StressSet(((low, high),))
-    line = majorant(hinge, low, high)
-    assert leaf_bound(form, stress, Leaf((line,), ()), stress.box) >= max(
-        form.at((low,)), form.at((high,))
-    )
+    leaf, _ = Finder(stress).leaf(form)
+    assert leaf_bound(form, stress, leaf, stress.box) >= max(form.at((low,)), form.at((high,)))
 
 
 def garbage(honest: Leaf) -> st.SearchStrategy[Leaf]:
@@ -127,17 +125,21 @@ def garbage(honest: Leaf) -> st.SearchStrategy[Leaf]:
     numbers: st.SearchStrategy[Any] = st.sampled_from(
         [0, 1, -1, ONE, -ONE, 10**30, -(10**30), 0.5, float("nan"), float("inf"), True, None, "1"]
     )
-    count, rows = len(honest.majorants), len(honest.multipliers)
-    lines = st.lists(st.tuples(numbers, numbers), min_size=count, max_size=count).map(tuple)
-    duals = st.lists(numbers, min_size=rows, max_size=rows).map(tuple)
-    natural = st.lists(st.sampled_from([0, 1, ONE, 7 * ONE, 10**30]), min_size=rows, max_size=rows)
+    count, rows = len(honest.tangents), len(honest.multipliers)
+    tangents = st.lists(numbers, min_size=count, max_size=count).map(tuple)
+    duals = st.lists(st.tuples(numbers, numbers), min_size=rows, max_size=rows).map(tuple)
+    naturals = st.lists(st.sampled_from([1, ONE, 7 * ONE, 10**30]), min_size=rows, max_size=rows)
+    weights = naturals.map(
+        lambda ys: tuple((row, y) for (row, _), y in zip(honest.multipliers, ys, strict=True))
+    )
     return st.one_of(
-        st.builds(Leaf, st.just(honest.majorants), duals),
-        st.builds(Leaf, st.just(honest.majorants), natural.map(tuple)),
-        st.builds(Leaf, lines, st.just(honest.multipliers)),
-        st.builds(Leaf, lines, duals),
+        st.builds(Leaf, st.just(honest.tangents), duals),
+        st.builds(Leaf, st.just(honest.tangents), weights),
+        st.builds(Leaf, tangents, st.just(honest.multipliers)),
+        st.builds(Leaf, tangents, duals),
         st.just(Leaf((), ())),
-        st.just(Leaf(honest.majorants, (*honest.multipliers, 0))),
+        st.just(Leaf((*honest.tangents, 0), honest.multipliers)),
+        st.just(Leaf(honest.tangents, (*honest.multipliers, (0, 1)))),
     )
 
 
@@ -246,7 +248,7 @@ def test_a_finder_that_fails_is_a_refusal(
     def broken(self: Finder, *arguments: object) -> Found:
         raise error
 
-    for method in ("leaf", "bound", "refit"):
+    for method in ("leaf", "bound"):
         monkeypatch.setattr(Finder, method, broken)
     guard, situation = Guard(make_mandate()), make_situation(HELD)
     verdict = guard.judge(SMALL_TRADE, situation)

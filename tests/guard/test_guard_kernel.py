@@ -11,15 +11,13 @@ from guard_reference import form_value, verdict, vertices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_fund.guard.kernel.certificate import MAX_DEPTH, SHIFT, Certificate, Leaf, Split
+from agent_fund.guard.kernel.certificate import MAX_DEPTH, ONE, Certificate, Leaf, Split
 from agent_fund.guard.kernel.check import check, proved_bound
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, Row, StressSet
 
-ONE = 1 << SHIFT
-SET = StressSet(((-100, 100), (-50, 50)), (Row((1, 1), 60),))
+SET = StressSet(((-100, 100), (-50, 50)), (Row(((0, 1), (1, 1)), 60),))
 FORM = Form(5, (3, -2), (Hinge(2, 0, 1, 10), Hinge(-3, 1, 2, -4)))
-# Chord of 2*max(0, x+10) on [-100, 100]; the zero line above a concave hinge.
-LEAF = Leaf(((ONE * 11 // 10, ONE * 110 + 100), (0, 0)), (ONE,))
+LEAF = Leaf((ONE // 2,), ((0, ONE),))
 
 
 def proved(form: Form, stress: StressSet, tree: Any) -> int | None:
@@ -94,20 +92,23 @@ def test_the_example_is_accepted_so_that_its_corruptions_mean_something() -> Non
 @pytest.mark.parametrize(
     ("leaf", "message"),
     [
-        (Leaf(LEAF.majorants, (-1,)), "nonnegative"),
-        (Leaf(LEAF.majorants, (True,)), "nonnegative integer"),
-        (Leaf(LEAF.majorants, (1.0,)), "nonnegative integer"),  # type: ignore[arg-type]
-        (Leaf(LEAF.majorants, (float("nan"),)), "nonnegative integer"),  # type: ignore[arg-type]
-        (Leaf(LEAF.majorants, ("1",)), "nonnegative integer"),  # type: ignore[arg-type]
-        (Leaf(LEAF.majorants, (Fraction(1),)), "nonnegative integer"),  # type: ignore[arg-type]
-        (Leaf(LEAF.majorants, ()), "0 multipliers for 1 rows"),
-        (Leaf(LEAF.majorants, (0, 0)), "2 multipliers for 1 rows"),
-        (Leaf(LEAF.majorants[:1], (0,)), "1 majorants for 2 hinges"),
-        (Leaf((*LEAF.majorants, (0, 0)), (0,)), "3 majorants for 2 hinges"),
-        (Leaf((LEAF.majorants[0], (False, 0)), (0,)), "not made of integers"),
-        (Leaf((LEAF.majorants[0], (0, 0.0)), (0,)), "not made of integers"),  # type: ignore[arg-type]
-        (Leaf((LEAF.majorants[0], (0, -1)), (0,)), "at the kink|below its hinge"),
-        (Leaf(((0, 0), (0, 0)), (0,)), "below its hinge"),
+        (Leaf(LEAF.tangents, ((0, -1),)), "no positive integer"),
+        (Leaf(LEAF.tangents, ((0, 0),)), "no positive integer"),
+        (Leaf(LEAF.tangents, ((0, True),)), "no positive integer"),
+        (Leaf(LEAF.tangents, ((0, 1.0),)), "no positive integer"),  # type: ignore[arg-type]
+        (Leaf(LEAF.tangents, ((0, float("nan")),)), "no positive integer"),  # type: ignore[arg-type]
+        (Leaf(LEAF.tangents, ((0, "1"),)), "no positive integer"),  # type: ignore[arg-type]
+        (Leaf(LEAF.tangents, ((0, Fraction(1)),)), "no positive integer"),  # type: ignore[arg-type]
+        (Leaf(LEAF.tangents, ((False, 1),)), "no positive integer"),
+        (Leaf(LEAF.tangents, ((1, 1),)), "not among 1"),
+        (Leaf(LEAF.tangents, ((-1, 1),)), "out of order"),
+        (Leaf(LEAF.tangents, ((0, 1), (0, 1))), "out of order"),
+        (Leaf((), ()), "only 0 tangents"),
+        (Leaf((0, 0), ()), "2 tangents for 1"),
+        (Leaf((-1,), ()), "no integer from 0"),
+        (Leaf((ONE + 1,), ()), "no integer from 0"),
+        (Leaf((False,), ()), "no integer from 0"),
+        (Leaf((0.5,), ()), "no integer from 0"),  # type: ignore[arg-type]
     ],
 )
 def test_a_corrupt_leaf_is_refused(leaf: Leaf, message: str) -> None:
@@ -115,13 +116,10 @@ def test_a_corrupt_leaf_is_refused(leaf: Leaf, message: str) -> None:
         proved_bound(FORM, SET, leaf)
 
 
-def test_a_line_that_passes_both_ends_but_cuts_a_concave_peak_is_refused() -> None:
-    # -max(0, x) on [-10, 10] is 0 at -10 and -10 at 10; the chord dips to -5 at the kink.
+def test_every_tangent_of_a_concave_hinge_is_above_its_peak() -> None:
+    # -max(0, x) on [-10, 10] is at most 0, where x <= 0; no tangent proves less.
     form, stress = Form(0, (0,), (Hinge(-1, 0, 1, 0),)), StressSet(((-10, 10),))
-    chord = Leaf(((-ONE // 2, -5 * ONE),), ())
-    assert form.at((0,)) == 0
-    with pytest.raises(KernelError, match="at the kink"):
-        proved_bound(form, stress, chord)
+    assert [proved_bound(form, stress, Leaf((t,), ())) for t in (0, ONE // 2, ONE)] == [0, 5, 10]
 
 
 @pytest.mark.parametrize("at", [-100, 100, -101, 101, 10**30])
@@ -160,7 +158,7 @@ def test_what_is_neither_leaf_nor_split_is_refused(thing: Any) -> None:
 
 def test_a_form_of_another_number_of_drivers_is_refused() -> None:
     with pytest.raises(KernelError, match="1 drivers"):
-        proved_bound(Form(0, (1,)), SET, Leaf((), (0,)))
+        proved_bound(Form(0, (1,)), SET, Leaf((), ()))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +172,7 @@ def test_a_box_without_no_move_or_below_everything_lost_is_refused(interval: Any
 
 @pytest.mark.parametrize(
     ("row", "message"),
-    [(Row((1,), -1), "no-move"), (Row((1, 1), 0), "drivers"), (Row((), 0), "drivers")],
+    [(Row(((0, 1),), -1), "no-move"), (Row(((1, 1),), 0), "not there"), (Row((), -1), "no-move")],
 )
 def test_rows_that_exclude_no_move_or_do_not_fit_are_refused(row: Row, message: str) -> None:
     with pytest.raises(KernelError, match=message):
@@ -186,8 +184,10 @@ def test_forms_rows_and_hinges_read_integers_only(bad: Any) -> None:
     for make in (
         lambda: Form(bad, (0,)),
         lambda: Form(0, (bad,)),
-        lambda: Row((bad,), 0),
-        lambda: Row((0,), bad),
+        lambda: Row(((0, bad),), 0),
+        lambda: Row(((bad, 1),), 0),
+        lambda: Row((), bad),
+        lambda: Row.dense((bad,), 0),
         lambda: Hinge(bad, 0, 0, 0),
         lambda: Hinge(0, bad, 0, 0),
         lambda: Hinge(0, 0, bad, 0),
@@ -195,6 +195,12 @@ def test_forms_rows_and_hinges_read_integers_only(bad: Any) -> None:
     ):
         with pytest.raises(KernelError, match="integers only"):
             make()
+
+
+@pytest.mark.parametrize("terms", [((-1, 1),), ((0, 0),), ((1, 1), (0, 1)), ((0, 1), (0, 1))])
+def test_a_row_out_of_order_or_with_a_zero_is_refused(terms: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(KernelError, match="in order"):
+        Row(terms, 0)
 
 
 @pytest.mark.parametrize("driver", [-1, 1, 99])

@@ -1,11 +1,11 @@
 """The checker: the smallest bound that a certificate proves, in exact integers.
 
-Soundness, for a leaf on the box [lo, hi]: if each line lies above its hinge on the box and all
-multipliers y are >= 0, then for every x in the box that satisfies the rows
+Soundness, for a leaf on the box [lo, hi]: every hinge lies below its line on the box, and all
+multipliers y are >= 0; so for every x in the box that satisfies the rows
 
     value(x) <= constant + sum offsets + y . bounds + max over the box of (residual . x)
 
-where ``residual = linear + majorant slopes - y . rows``. Any y >= 0 is sound, because the box
+where ``residual = linear + slopes of the lines - y . rows``. Any y >= 0 is sound, because the box
 absorbs the residual: a rounded multiplier costs tightness, never soundness. A split covers its
 box by its two halves. So whoever found the certificate need not be trusted.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent_fund.guard.kernel.certificate import MAX_DEPTH, SHIFT, Certificate, Leaf, Split
+from agent_fund.guard.kernel.certificate import MAX_DEPTH, ONE, SHIFT, Certificate, Leaf, Split
 from agent_fund.guard.kernel.form import Form, Hinge, KernelError, StressSet
 
 Box = Sequence[tuple[int, int]]
@@ -63,40 +63,52 @@ def _bound(
 
 def leaf_bound(form: Form, stress: StressSet, leaf: Leaf, box: Box) -> int:
     """What one leaf proves on ``box``, a part of the stress set's own box."""
-    if len(leaf.majorants) != len(form.hinges):
-        raise KernelError(f"{len(leaf.majorants)} majorants for {len(form.hinges)} hinges")
-    if len(leaf.multipliers) != len(stress.rows):
-        raise KernelError(f"{len(leaf.multipliers)} multipliers for {len(stress.rows)} rows")
     total = form.constant << SHIFT
     residual = [coefficient << SHIFT for coefficient in form.linear]
-    for hinge, (slope, offset) in zip(form.hinges, leaf.majorants, strict=True):
-        low, high = box[hinge.driver]
-        _require_majorant(hinge, slope, offset, low, high)
+    concave = 0
+    for hinge in form.hinges:
+        if hinge.weight < 0:
+            if concave == len(leaf.tangents):
+                raise KernelError(f"only {concave} tangents for the concave hinges")
+            slope, offset = tangent(hinge, leaf.tangents[concave])
+            concave += 1
+        else:
+            slope, offset = chord(hinge, *box[hinge.driver])
         residual[hinge.driver] += slope
         total += offset
-    for row, multiplier in zip(stress.rows, leaf.multipliers, strict=True):
-        if type(multiplier) is not int or multiplier < 0:
-            raise KernelError(f"multiplier {multiplier!r} is not a nonnegative integer")
-        if multiplier:
-            total += multiplier * row.bound
-            for driver, coefficient in enumerate(row.coefficients):
-                residual[driver] -= multiplier * coefficient
+    if concave != len(leaf.tangents):
+        raise KernelError(f"{len(leaf.tangents)} tangents for {concave} concave hinges")
+    rows, last = stress.rows, -1
+    for index, multiplier in leaf.multipliers:
+        if type(index) is not int or type(multiplier) is not int or multiplier <= 0:
+            raise KernelError(f"multiplier {multiplier!r} of row {index!r} is no positive integer")
+        if not last < index < len(rows):
+            raise KernelError(f"row {index} is out of order, or not among {len(rows)}")
+        row, last = rows[index], index
+        total += multiplier * row.bound
+        for driver, coefficient in row.terms:
+            residual[driver] -= multiplier * coefficient
     for coefficient, (low, high) in zip(residual, box, strict=True):
         total += coefficient * (high if coefficient > 0 else low)
     return -(-total >> SHIFT)  # rounded up
 
 
-def _require_majorant(hinge: Hinge, slope: int, offset: int, low: int, high: int) -> None:
-    """The line lies above the hinge on [low, high]: at both ends, and at the kink if concave."""
-    if type(slope) is not int or type(offset) is not int:
-        raise KernelError(f"majorant ({slope!r}, {offset!r}) is not made of integers")
-    for x in (low, high):
-        if slope * x + offset < hinge.at(x) << SHIFT:
-            raise KernelError(f"majorant ({slope}, {offset}) is below its hinge at {x}")
-    if hinge.weight < 0 and hinge.slope:
-        # A concave hinge peaks at its kink -offset/slope, where it is 0; multiply by |slope|.
-        kink, unit = -hinge.offset, hinge.slope
-        if unit < 0:
-            kink, unit = -kink, -unit
-        if low * unit < kink < high * unit and slope * kink + offset * unit < 0:
-            raise KernelError(f"majorant ({slope}, {offset}) is below its hinge at the kink")
+def chord(hinge: Hinge, low: int, high: int) -> tuple[int, int]:
+    """Slope and offset of the line through a convex hinge's two ends, rounded up above both."""
+    slope, offset, weight = hinge.slope, hinge.offset, hinge.weight
+    left, right = slope * low + offset, slope * high + offset
+    if left >= 0 <= right:
+        return weight * slope << SHIFT, weight * offset << SHIFT
+    if left <= 0 >= right:
+        return 0, 0
+    left, right = weight * max(0, left) << SHIFT, weight * max(0, right) << SHIFT
+    rise = (right - left) // (high - low)
+    return rise, max(left - rise * low, right - rise * high)
+
+
+def tangent(hinge: Hinge, share: int) -> tuple[int, int]:
+    """Slope and offset of the line ``share`` of the way from zero to a concave hinge's own line."""
+    if type(share) is not int or not 0 <= share <= ONE:
+        raise KernelError(f"tangent {share!r} is no integer from 0 to {ONE}")
+    weight = share * hinge.weight
+    return weight * hinge.slope, weight * hinge.offset

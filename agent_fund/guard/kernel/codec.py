@@ -1,20 +1,24 @@
 """The certificate file: strict JSON in which every integer is a decimal string.
 
-    {"bound": "B", "form": {...}, "stress": {...}, "certificate": {...}, "v": 1}
+    {"bound": "B", "certificate": "...", "form": {...}, "stress": {...}, "v": 2}
 
-What does not re-encode to the same bytes is refused, so a file has one reading.
+The certificate itself is the base64 text of its compact bytes; see ``kernel.compact``. What does
+not re-encode to the same bytes is refused, so a file has one reading.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from typing import Any
 
-from agent_fund.guard.kernel.certificate import MAX_DEPTH, Certificate, Leaf, Split
+from agent_fund.guard.kernel.certificate import Certificate
+from agent_fund.guard.kernel.compact import pack, unpack
 from agent_fund.guard.kernel.form import Form, Hinge, KernelError, Row, StressSet
 
-VERSION = 1
+VERSION = 2
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 MAX_DIGITS = 400
 
@@ -48,7 +52,7 @@ def encode_stress(stress: StressSet) -> dict[str, Any]:
     """``stress`` as JSON."""
     return {
         "box": [[str(low), str(high)] for low, high in stress.box],
-        "rows": [[[str(c) for c in row.coefficients], str(row.bound)] for row in stress.rows],
+        "rows": [[[[str(d), str(c)] for d, c in r.terms], str(r.bound)] for r in stress.rows],
     }
 
 
@@ -62,44 +66,31 @@ def decode_stress(value: Any) -> StressSet:
     rows = []
     for row in _list(value["rows"], "rows"):
         if len(_list(row, "row")) != 2:
-            raise KernelError("a row is [coefficients, bound]")
-        rows.append(Row(_integers(row[0], "row"), _integer(row[1], "row bound")))
+            raise KernelError("a row is [terms, bound]")
+        terms = []
+        for term in _list(row[0], "row"):
+            driver, coefficient = _integers(term, "row term", 2)
+            terms.append((driver, coefficient))
+        rows.append(Row(tuple(terms), _integer(row[1], "row bound")))
     return StressSet(tuple(box), tuple(rows))
 
 
-def encode_certificate(certificate: Certificate) -> dict[str, Any]:
-    """``certificate`` as JSON."""
-    if isinstance(certificate, Leaf):
-        return {
-            "majorants": [[str(s), str(o)] for s, o in certificate.majorants],
-            "multipliers": [str(m) for m in certificate.multipliers],
-        }
-    return {
-        "driver": str(certificate.driver),
-        "at": str(certificate.at),
-        "left": encode_certificate(certificate.left),
-        "right": encode_certificate(certificate.right),
-    }
+def encode_certificate(certificate: Certificate) -> str:
+    """``certificate`` as the base64 text of its compact bytes."""
+    return base64.b64encode(pack(certificate)).decode()
 
 
-def decode_certificate(value: Any, depth: int = MAX_DEPTH) -> Certificate:
+def decode_certificate(value: Any) -> Certificate:
     """The Certificate that ``encode_certificate`` wrote, or KernelError."""
-    if depth < 0:
-        raise KernelError(f"the certificate is deeper than {MAX_DEPTH}")
-    if isinstance(value, dict) and "at" in value:
-        _keys(value, {"driver", "at", "left", "right"}, "split")
-        return Split(
-            _integer(value["driver"], "driver"),
-            _integer(value["at"], "at"),
-            decode_certificate(value["left"], depth - 1),
-            decode_certificate(value["right"], depth - 1),
-        )
-    _keys(value, {"majorants", "multipliers"}, "leaf")
-    majorants = []
-    for pair in _list(value["majorants"], "majorants"):
-        slope, offset = _integers(pair, "majorant", 2)
-        majorants.append((slope, offset))
-    return Leaf(tuple(majorants), _integers(value["multipliers"], "multipliers"))
+    if not isinstance(value, str):
+        raise KernelError(f"a certificate is base64 text, not {type(value).__name__}")
+    try:
+        certificate = unpack(base64.b64decode(value.encode(), validate=True))
+    except (ValueError, binascii.Error) as error:
+        raise KernelError(f"not a certificate: {error}") from None
+    if encode_certificate(certificate) != value:
+        raise KernelError("the certificate is not in canonical form")
+    return certificate
 
 
 def encode_file(form: Form, stress: StressSet, certificate: Certificate, bound: int) -> bytes:

@@ -70,13 +70,33 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``coefficients . x <= bound``: a tie between drivers."""
+    """``sum coefficient * x[driver] <= bound``: a tie between drivers, over ``terms``.
 
-    coefficients: tuple[int, ...]
+    Attributes:
+        terms: (driver, coefficient) pairs, drivers increasing, no coefficient zero.
+    """
+
+    terms: tuple[tuple[int, int], ...]
     bound: int
 
     def __post_init__(self) -> None:
-        _ints((*self.coefficients, self.bound), "row")
+        _ints((self.bound,), "row bound")
+        last = -1
+        for driver, coefficient in self.terms:
+            _ints((driver, coefficient), "row")
+            if driver <= last or not coefficient:
+                raise KernelError(f"row {self.terms} is not in order, or has a zero")
+            last = driver
+
+    @classmethod
+    def dense(cls, coefficients: Sequence[int], bound: int) -> Row:
+        """The row with one coefficient a driver."""
+        _ints(coefficients, "row")
+        return cls(tuple((n, c) for n, c in enumerate(coefficients) if c), bound)
+
+    def at(self, x: Sequence[int]) -> int:
+        """The left-hand side in scenario ``x``."""
+        return sum(coefficient * x[driver] for driver, coefficient in self.terms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +104,8 @@ class StressSet:
     """Every driver boxed, tied by rows, with the no-move scenario inside.
 
     Raises:
-        KernelError: if the box is malformed, a return can fall below -100 %, a row has another
-            number of drivers, or x = 0 is excluded.
+        KernelError: if the box is malformed, a return can fall below -100 %, a row names a driver
+            that is not there, or x = 0 is excluded.
     """
 
     box: tuple[tuple[int, int], ...]
@@ -99,8 +119,8 @@ class StressSet:
                     f"box[{index}] is [{low}, {high}]; it must hold 0 and stay above -{SCALE}"
                 )
         for index, row in enumerate(self.rows):
-            if len(row.coefficients) != len(self.box):
-                raise KernelError(f"rows[{index}] has {len(row.coefficients)} drivers")
+            if row.terms and row.terms[-1][0] >= len(self.box):
+                raise KernelError(f"rows[{index}] names a driver that is not there")
             if row.bound < 0:
                 raise KernelError(f"rows[{index}] excludes the no-move scenario")
 
@@ -110,7 +130,4 @@ class StressSet:
             raise KernelError(f"a scenario of {len(x)} drivers in a set of {len(self.box)}")
         if not all(low <= move <= high for move, (low, high) in zip(x, self.box, strict=True)):
             return False
-        return all(
-            sum(c * move for c, move in zip(row.coefficients, x, strict=True)) <= row.bound
-            for row in self.rows
-        )
+        return all(row.at(x) <= row.bound for row in self.rows)
