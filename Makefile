@@ -7,7 +7,7 @@ READY := .venv/ready
 export UV_SYSTEM_CERTS ?= true
 RUN ?= backtests/quickstart.toml
 
-.PHONY: backtest test lint format bench record clean
+.PHONY: backtest test lint proofs mutants format bench record clean
 
 backtest: $(READY)
 	$(BIN)/agent-fund backtest $(RUN)
@@ -20,12 +20,21 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Needs Coq 8.16 and OCaml; on Debian: coq ocaml-nox ocaml-findlib libzarith-ocaml-dev.
+proofs:
+	PYTHON=$(PYTHON) guardrails/proofs/check.sh
+
+# Breaks a copy of the project in every listed way, and asks that the named test turns red.
+mutants: $(READY)
+	$(BIN)/python tests/mutants/campaign.py
+
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.guard
 
 # Asks the local model again and writes the quickstart's cassette anew (about ten minutes).
 record: $(READY)
@@ -40,4 +49,4 @@ $(READY): pyproject.toml uv.lock
 	touch $@
 
 clean:
-	rm -rf .venv .uv runs
+	rm -rf .venv .uv runs build

@@ -9,6 +9,7 @@ peer, so that a noisy machine slows both:
     peer       backtesting.py
     off        the loop with the gate open, log in memory
     on         the guard looking at every bar, log in memory
+    quiet      the same with a strategy that never trades: what a bar costs by itself
     durable    the same on SQLite, WAL and synchronous=FULL, committed before every order
 
 At 100,000 bars the guard-off run and the peer must make the same trades and the same final equity
@@ -30,11 +31,13 @@ from pathlib import Path
 from typing import Any
 
 from agent_fund.agents.loading import build, load_class
-from agent_fund.agents.strategy import Strategy
+from agent_fund.agents.strategy import HOLD, Strategy
 from agent_fund.audit.log import Log, MemoryLog
 from agent_fund.audit.recorder import Recorder
 from agent_fund.audit.sqlite_log import SqliteLog
+from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument, Venue
+from agent_fund.domain.order import Proposal
 from agent_fund.execution.costs import (
     HalfSpread,
     Latency,
@@ -60,7 +63,7 @@ from agent_fund.guard.machine import Machine
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.stress import Stress
 from agent_fund.market.bars import Row
-from agent_fund.market.snapshot import History
+from agent_fund.market.snapshot import History, Snapshot
 
 FEE = Fraction(2, 10_000)
 CASH = 10_000_000
@@ -99,8 +102,25 @@ def mandate() -> ResolvedMandate:
     )
 
 
-def fund(rows: Iterator[Row], guarded: bool, log: Log) -> Fund:
-    """The loop over ``rows``, on ``log``."""
+def average_cross() -> Strategy:
+    """The repository's own strategy, long or flat."""
+    cls = load_class(STRATEGY, "MovingAverageCross")
+    made: Strategy = build(  # type: ignore[assignment]
+        cls, {"symbol": "X", "quantity": str(QUANTITY), "tolerance": "50%"}
+    )
+    return made
+
+
+class Idle:
+    """Holds at every turn."""
+
+    def decide(self, snapshot: Snapshot, book: Book) -> Proposal:
+        """Nothing."""
+        return HOLD
+
+
+def fund(rows: Iterator[Row], guarded: bool, log: Log, *, idle: bool = False) -> Fund:
+    """The loop over ``rows``, on ``log``; ``idle``: with a strategy that never trades."""
     resolved = mandate()
     recorder = Recorder(log)
     ledger = Ledger(USD, {"X": LINE})
@@ -116,10 +136,7 @@ def fund(rows: Iterator[Row], guarded: bool, log: Log) -> Fund:
     )
     guard = Guard(resolved) if guarded else None
     gate: Gate = guard if guard is not None else Unguarded(resolved.costs)
-    cls = load_class(STRATEGY, "MovingAverageCross")
-    strategy: Strategy = build(  # type: ignore[assignment]
-        cls, {"symbol": "X", "quantity": str(QUANTITY), "tolerance": "50%"}
-    )
+    strategy: Strategy = Idle() if idle else average_cross()
     journal = Journal(recorder, resolved.digest)
     commitments = Commitments(recorder, Provenance({"fund": "bench"}, b"s" * 32))
     return Fund(
@@ -139,9 +156,11 @@ def fund(rows: Iterator[Row], guarded: bool, log: Log) -> Fund:
     )
 
 
-def ours(rows: list[Row], guarded: bool, log: Log) -> tuple[float, Tick, int]:
+def ours(
+    rows: list[Row], guarded: bool, log: Log, *, idle: bool = False
+) -> tuple[float, Tick, int]:
     """Seconds for all bars, the last tick, and fills."""
-    loop = fund(iter(rows), guarded, log)
+    loop = fund(iter(rows), guarded, log, idle=idle)
     advance = loop.advance
     start = time.perf_counter()
     last = tick = advance()
@@ -236,7 +255,9 @@ def main() -> None:
 def measure(bars: int, runs: int) -> dict[str, Any]:
     """Speeds of every configuration at ``bars`` bars, the runs taking turns."""
     rows = walk(bars)
-    speeds: dict[str, list[float]] = {name: [] for name in ("peer", "off", "on", "durable")}
+    speeds: dict[str, list[float]] = {
+        name: [] for name in ("peer", "off", "on", "quiet", "durable")
+    }
     last_tick: Tick | None = None
     fills = 0
     for _ in range(runs):
@@ -250,6 +271,10 @@ def measure(bars: int, runs: int) -> dict[str, Any]:
             seconds, last_tick, fills = ours(rows, guarded, make())
             speeds[name].append(bars / seconds)
             require_equal(fills, last_tick, peer_fills, equity)
+        seconds, _, none = ours(rows, True, MemoryLog(), idle=True)
+        if none:
+            raise SystemExit(f"{none} fills of a strategy that never trades")
+        speeds["quiet"].append(bars / seconds)
         with tempfile.TemporaryDirectory() as folder:
             log = SqliteLog(Path(folder) / "log.sqlite", create=True)
             seconds, _, _ = ours(rows, True, log)

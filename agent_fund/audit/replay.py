@@ -30,10 +30,12 @@ from agent_fund.execution.order_id import client_order_id
 from agent_fund.fund.flow_queue import after_flow
 from agent_fund.fund.instruments import instrument_from_json
 from agent_fund.fund.monitor import Monitor, Prices
+from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import KernelError
-from agent_fund.guard.machine import Machine, MachineError, Mode
+from agent_fund.guard.machine import MachineError, Mode
 from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.relation import WatchedMachine
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
@@ -135,7 +137,8 @@ class Replay:
             raise AuditError("stress set", self.mandate.stress.instruments, "other instruments")
         self.currency = currency
         self.capital = number(record["cash"])
-        self.machine = Machine(self.mandate.drawdown.limit, self.capital)
+        floor = floor_of(self.mandate.guardrail("fixed_floor"), self.capital, currency)
+        self.machine = WatchedMachine(self.mandate.drawdown.limit, self.capital, floor)
         self.monitor = Monitor(self.mandate, self._symbols)
         self._rules = GuardReplay(self._log, self.mandate, str(record["mandate"]))
         self._terms = RunTerms(config, currency)
@@ -305,9 +308,10 @@ class Replay:
 
     def _ticked(self, bar: int, nav_open: int, nav: int) -> None:
         for when, value in (("open", nav_open), ("close", nav)):
-            known = self.machine.breached
-            if not self.machine.tick(value) and not known:
-                self.monitor.broken(bar, when, value, self.machine.h, self._anchor_bar)
+            machine, known = self.machine, self.machine.breached
+            if not machine.tick(value) and not known:
+                since = self._anchor_bar
+                self.monitor.broken(bar, when, value, machine.h, since, machine.broken)
 
     # -- the agent ----------------------------------------------------------------------------
 
@@ -400,7 +404,8 @@ class Replay:
                 raise AuditError("flow", flow, "that it waits is told once")
             left = book.places.get(self._terms.home, 0) + flow[1]
             after = after_flow(book, flow[1], self._terms.home)
-            kept = self._rules.watched(after, prices)
+            nav = self.machine.v + flow[1]
+            kept = self._rules.watched(after, prices) and self.machine.floor_after(nav) <= nav
             if kept and not book.positions and not self.mandate.stress.lost and left > 0:
                 raise AuditError("flow", flow, "a fund in cash that can pay has no reason to wait")
             self._flow_waits = True

@@ -20,12 +20,16 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.money import ratio
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.transfer import Transfer
+from agent_fund.guard.activity import NOTHING_SENT
 from agent_fund.guard.compile import Band, cases
-from agent_fund.guard.limits import ALWAYS, LIFE, always, pre_trade
+from agent_fund.guard.finding import Finding
+from agent_fund.guard.kernel.certificate import Certificate as KernelCertificate
+from agent_fund.guard.limits import ALWAYS, activity_after, always, life, pre_trade
 from agent_fund.guard.machine import Bounds, Machine, Mode
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, book_json, legs_json, proved_bounds, subject
-from agent_fund.guard.repair import scale
+from agent_fund.guard.repair.distance import departure
+from agent_fund.guard.repair.scaled import scale
 from agent_fund.guard.verdict import Situation, locked_out
 from agent_fund.guard.wayout import closing
 
@@ -38,12 +42,14 @@ class Certificate:
 
     Attributes:
         book: the book as a record holds it; empty if it covers no look.
+        demands: what was proved of a trade for the mandate's own stressed clauses.
     """
 
     bounds: Bounds
     band: Band
     book: Mapping[str, Any]
     until: int
+    demands: Sequence[KernelCertificate] = ()
 
     def covers(self, book: Book, prices: Mapping[str, int], bar: int) -> bool:
         """Whether a look at ``book`` may rest on it."""
@@ -53,12 +59,13 @@ class Certificate:
 
 
 class GuardReplay:
-    """The checks of guard records under one mandate."""
+    """The checks of guard records under one mandate, and what was sent under it so far."""
 
     def __init__(self, log: Log, mandate: ResolvedMandate, digest: str) -> None:
         self._log = log
         self._mandate = mandate
         self._digest = digest
+        self._activity = NOTHING_SENT
 
     def require_situation(
         self,
@@ -88,15 +95,15 @@ class GuardReplay:
         if record["legs"] or record["ordered"] or record["transfers"]:
             raise AuditError("legs", record["legs"], "a look proposes nothing")
         until = record["latest"] - self._mandate.stress.horizon
-        if not record["bar"] <= until <= record["bar"] + LIFE:
+        if not record["bar"] <= until <= record["bar"] + life(book):
             raise AuditError("latest", record["latest"], "it is longer than a certificate lives")
-        self._require_limits(book, HOLD, prices, record, always_only=True)
+        _require_hold(always(self._mandate, cases(book, HOLD), book, prices))
         return self._checked(record, book, HOLD, prices, until)
 
     def watched(self, book: Book, prices: Mapping[str, int]) -> bool:
         """Whether the limits marked ``always`` hold at a look that leaves no record."""
         marked = any(g.always and g.kind in ALWAYS for g in self._mandate.guardrails)
-        if not marked:
+        if not marked and not any(clause.always for clause in self._mandate.clauses):
             return True
         found = always(self._mandate, cases(book, HOLD), book, prices)
         return all(finding.holds for finding in found)
@@ -114,13 +121,13 @@ class GuardReplay:
             mode = [f.to_json() for f in locked_out(machine.mode).findings]
             if (record["outcome"], record["findings"], record["broken"]) != ("refused", mode, mode):
                 raise AuditError("decide", machine.mode.value, "the agent is locked out")
-        asked = _proposal(proposal, book)
+        asked, situation = _proposal(proposal, book), self._situation(record, book, prices, machine)
         if record["outcome"] == "refused":
             sent = record["legs"] or record["transfers"]
             if sent or "proof" in record or record["theta"] != "0":
                 raise AuditError("decide", record["legs"], "what is refused sends nothing")
             if machine.mode is Mode.ACTIVE:
-                judged = self._judged(record, book, prices, machine, None)
+                judged = Judged(self._mandate, situation, None)
                 require_findings(record, judged, asked, Proposal())
             return None
         if "proof" not in record or not (record["legs"] or record["transfers"]):
@@ -135,16 +142,33 @@ class GuardReplay:
         whole = record["outcome"] == "admitted"
         if str(theta) != record["theta"] or not (theta == 1 if whole else 0 < theta < 1):
             raise AuditError("theta", record["theta"], f"no share for what is {record['outcome']}")
-        if record["legs"] != legs_json(scale(asked, theta)):
-            raise AuditError("decide", record["legs"], f"it is not {theta} of what was proposed")
         trade = _proposal(record, book)
+        if self._mandate.repair.nearest and not whole:
+            self._require_shrunk(asked, trade, theta, prices)
+        elif record["legs"] != legs_json(scale(asked, theta)):
+            raise AuditError("decide", record["legs"], f"it is not {theta} of what was proposed")
         if record["latest"] != record["bar"] + self._mandate.stress.horizon:
             raise AuditError("latest", record["latest"], "a verdict is for its own bar")
-        self._require_limits(book, trade, prices, record, always_only=False)
+        _require_hold(pre_trade(self._mandate, cases(book, trade), situation, trade))
         certificate = self._checked(record, book, trade, prices, record["bar"])
-        judged = self._judged(record, book, prices, machine, certificate.bounds)
+        judged = Judged(self._mandate, situation, certificate.bounds, certificate.demands)
         require_findings(record, judged, asked, trade)
+        self._activity = activity_after(self._mandate, situation, trade)
         return certificate
+
+    def _require_shrunk(
+        self, asked: Proposal, trade: Proposal, theta: Fraction, prices: Mapping[str, int]
+    ) -> None:
+        """``trade`` takes from ``asked`` and adds nothing, and ``theta`` is what it keeps of it.
+
+        That no nearer trade certifies is not shown: a guard that gives less is safe all the same.
+        """
+        wrong = departure(asked, trade)
+        if wrong is not None:
+            raise AuditError("decide", legs_json(trade), wrong)
+        kept = self._mandate.repair.kept(asked, trade, prices)
+        if theta != kept:
+            raise AuditError("theta", str(theta), f"it keeps {kept} of what was proposed")
 
     def require_way_out(
         self,
@@ -165,8 +189,7 @@ class GuardReplay:
         least = 1 - self._mandate.reduce_to if act == "reduce" else Fraction(1)
         if str(fraction) != record["fraction"] or not least <= fraction <= 1:
             raise AuditError(act, record["fraction"], f"it closes {least} at least")
-        capacity = {s: number(c) for s, c in record["capacity"].items()}
-        situation = Situation(book, prices, machine.v, machine.h, record["bar"], capacity)
+        situation = self._situation(record, book, prices, machine)
         legs = legs_json(closing(self._mandate, situation, fraction, anchor))
         if record["legs"] != legs:
             raise AuditError(act, record["legs"], f"closing {fraction} takes {legs}")
@@ -183,6 +206,7 @@ class GuardReplay:
         needed = {s for s, q in book.positions.items() if q}
         needed |= {order.instrument.symbol for order in book.open_orders}
         needed |= {leg.instrument.symbol for leg in trade.legs}
+        needed |= {book.instruments[s].moves_with for s in needed}
         if band.keys() != needed:
             raise AuditError("band", sorted(band), f"it must cover {sorted(needed)}")
         for symbol, (low, high) in band.items():
@@ -191,6 +215,8 @@ class GuardReplay:
         proof = Proof.decode(json.loads(self._log.blob(record["proof"])))
         if proof.encode() != self._log.blob(record["proof"]):
             raise AuditError("proof", record["proof"], "it is not in canonical form")
+        if proof.demands and trade.holds:
+            raise AuditError("proof", record["proof"], "a look proves nothing of a trade")
         bounds = proved_bounds(self._mandate, book, trade, band, proof)
         names = ("loss", "gain", "costs", "shortfall")
         if record["bounds"].keys() != set(names):
@@ -201,38 +227,22 @@ class GuardReplay:
         about = subject(self._digest, book, trade, band, record["latest"])
         if about != record["subject"]:
             raise AuditError("subject", record["subject"], f"it is {about}")
-        return Certificate(bounds, band, book_json(book), until)
+        return Certificate(bounds, band, book_json(book), until, proof.demands)
 
-    def _judged(
-        self,
-        record: dict[str, Any],
-        book: Book,
-        prices: Mapping[str, int],
-        machine: Machine,
-        bounds: Bounds | None,
-    ) -> Judged:
+    def _situation(
+        self, record: dict[str, Any], book: Book, prices: Mapping[str, int], machine: Machine
+    ) -> Situation:
+        """What the guard looked at; the capacity is taken from the record."""
         capacity = {s: number(c) for s, c in record["capacity"].items()}
-        return Judged(self._mandate, book, prices, capacity, machine.v, machine.h, bounds)
+        nav, mark, floor = machine.v, machine.h, machine.F
+        return Situation(book, prices, nav, mark, record["bar"], capacity, floor, self._activity)
 
-    def _require_limits(
-        self,
-        book: Book,
-        trade: Proposal,
-        prices: Mapping[str, int],
-        record: dict[str, Any],
-        *,
-        always_only: bool,
-    ) -> None:
-        """Every pre-trade limit again, with the same code that decided."""
-        every = cases(book, trade)
-        if always_only:
-            findings = always(self._mandate, every, book, prices)
-        else:
-            capacity = {s: number(c) for s, c in record["capacity"].items()}
-            findings = pre_trade(self._mandate, every, book, trade, prices, capacity)
-        for finding in findings:
-            if not finding.holds:
-                raise AuditError(finding.guardrail, finding.value, f"the limit is {finding.limit}")
+
+def _require_hold(findings: Sequence[Finding]) -> None:
+    """Every exact limit holds, by the same code that decided."""
+    for finding in findings:
+        if not finding.holds:
+            raise AuditError(finding.guardrail, finding.value, f"the limit is {finding.limit}")
 
 
 def _proposal(record: Mapping[str, Any], book: Book) -> Proposal:

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 from agent_fund.audit.canonical import JSON
 from agent_fund.domain.money import from_units
 from agent_fund.fund.monitor import Monitor
-from agent_fund.guard.finding import share
 from agent_fund.guard.machine import Mode
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.stress import percent
@@ -173,7 +172,7 @@ def _facts(mandate: ResolvedMandate) -> dict[str, JSON]:
     return {
         "name": mandate.name,
         "digest": mandate.digest,
-        "limits": {g.kind: share(g.limit) for g in mandate.guardrails},
+        "limits": {g.key: g.stated for g in mandate.guardrails},
         "box": {
             name: [percent(low), percent(high)]
             for name, (low, high) in zip(names, stress.box, strict=True)

@@ -40,6 +40,9 @@ from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.instruments import instrument_of
 from agent_fund.fund.terms import Terms
+from agent_fund.guard.guardrails.fixed_floor import floor_of
+from agent_fund.guard.language.demand import require_resolvable
+from agent_fund.guard.machine import Floor
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.market.bars import BarTable
 from agent_fund.market.catalog import Catalog
@@ -100,6 +103,10 @@ class Parts:
         places = dict.fromkeys((i.account for i in self.instruments), 0) | self.capital()
         instruments = {i.symbol: i for i in self.instruments}
         return Book(self.currency, self.cash, instruments, places=places)
+
+    def floor(self) -> Floor:
+        """The mandate's fixed floor at the start, if it has one."""
+        return floor_of(self.mandate.guardrail("fixed_floor"), self.cash, self.currency)
 
     def cadence(self) -> Cadence:
         """A fresh cadence."""
@@ -179,6 +186,11 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     )
     file = workspace / runfile.mandate.file
     mandate, terms = resolved(path, file, runfile, catalog, datasets, terms)
+    for clause in mandate.clauses:
+        try:
+            require_resolvable(clause, {i.symbol: i for i in instruments}, mandate.stress)
+        except DomainError as error:
+            raise RunFileError(f"{file}: guardrail {clause.name}: {error}") from error
     accounts = {instrument.account for instrument in instruments}
     for section in runfile.venues:
         if section.name not in accounts and (section.cash or len(runfile.venues) == 1):

@@ -24,7 +24,7 @@ from agent_fund.execution.costs import (
     maximum_slippage,
 )
 from agent_fund.fund.terms import Terms
-from agent_fund.guard.calibration import Past
+from agent_fund.guard.excursions import Past
 from agent_fund.guard.guardrails.liquidity import way_out
 from agent_fund.guard.mandate import Mandate, ResolvedMandate
 from agent_fund.guard.wayout import opens_needed
@@ -77,21 +77,39 @@ def resolved(
             f"{file}: horizon: {declared} opens do not cover the way out, which takes {needed}"
         )
     horizon = declared or needed
+    past = histories(runfile, catalog, datasets, horizon)
     window = runfile.mandate
-    past = {}
+    text = f"{window.calibrate_start} to {window.calibrate_end}"
+    names = [venue.name for venue in runfile.venues]
+    chains = dict.fromkeys(v.chain for v in runfile.venues if v.chain is not None)
+    issuers = dict.fromkeys(s.issuer for s in runfile.instruments if s.issuer is not None)
+    try:
+        stress = mandate.stress.resolve(past, horizon, text, names, tuple(chains), tuple(issuers))
+    except DomainError as error:
+        raise RunFileError(f"{file}: {error}") from error
+    _require_costs(path, runfile, mandate)
+    try:
+        found = mandate.resolve(stress, bars)
+    except DomainError as error:
+        raise RunFileError(f"{file}: {error}") from error
+    return found, replace(terms, participation=shares)
+
+
+def histories(
+    runfile: RunFile, catalog: Catalog, datasets: Mapping[str, DataSets], horizon: int
+) -> dict[str, Past]:
+    """Each instrument's own calibration window, by symbol.
+
+    Raises:
+        MarketError: as ``load_series`` does.
+    """
+    window, past = runfile.mandate, {}
     for section in runfile.instruments:
         start = section.calibrate_start or window.calibrate_start
         bounds = midnight(start), midnight(window.calibrate_end)
         series = load_series(catalog, datasets[section.symbol], *bounds)
         past[section.symbol] = _past(section, series, horizon)
-    text = f"{window.calibrate_start} to {window.calibrate_end}"
-    names = [venue.name for venue in runfile.venues]
-    try:
-        stress = mandate.stress.resolve(past, horizon, text, names)
-    except DomainError as error:
-        raise RunFileError(f"{file}: {error}") from error
-    _require_costs(path, runfile, mandate)
-    return mandate.resolve(stress, bars), replace(terms, participation=shares)
+    return past
 
 
 def _past(section: InstrumentSection, series: Series, horizon: int) -> Past:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import (
     AfterValidator,
@@ -30,7 +30,8 @@ from pydantic import (
 
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.money import decimal, ratio
+from agent_fund.domain.instrument import Chain
+from agent_fund.domain.money import decimal, ratio, require_name
 from agent_fund.market.errors import MarketError
 from agent_fund.market.steps import step_ms
 
@@ -63,6 +64,20 @@ def _step(value: str) -> str:
     return value
 
 
+def _chain(value: str) -> str:
+    try:
+        return Chain(value).caip2
+    except DomainError as error:
+        raise ValueError(str(error)) from None
+
+
+def _issuer(value: str) -> str:
+    try:
+        return require_name(value, "issuer")
+    except DomainError as error:
+        raise ValueError(str(error)) from None
+
+
 def _exact(parameters: dict[str, Any]) -> dict[str, Any]:
     """Parameters of a strategy decide, so they hold no float, however deep."""
     left = list(parameters.items())
@@ -79,6 +94,8 @@ def _exact(parameters: dict[str, Any]) -> dict[str, Any]:
 Ratio = Annotated[Fraction, BeforeValidator(_ratio)]
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
 Step = Annotated[str, AfterValidator(_step)]
+ChainName = Annotated[str, AfterValidator(_chain)]
+IssuerName = Annotated[str, AfterValidator(_issuer)]
 
 
 class Section(BaseModel):
@@ -175,6 +192,8 @@ class InstrumentSection(Section):
         venue: where it trades; may be left out if there is one venue.
         underlying: what it is an exposure to; its own symbol if left out.
         contract: units of the underlying in one unit of quantity.
+        issuer: of spot, who must stand for it to be worth anything, e.g. of a stablecoin.
+        chain: that of its venue, which states it.
         mark, funding, margin: of a perpetual, which needs them all; ``index`` where there is one.
         latency: bars before an order can fill beyond the next open; the venue's if left out.
         calibrate_start: first day of its own calibration, where the mandate's is too early for it.
@@ -188,6 +207,8 @@ class InstrumentSection(Section):
     venue: str | None = None
     underlying: str | None = None
     contract: Ratio = Fraction(1)
+    issuer: IssuerName | None = None
+    chain: ChainName | None = None
     mark: str | None = None
     index: str | None = None
     funding: FundingSection | None = None
@@ -264,9 +285,11 @@ class VenueSection(Section):
 
     Attributes:
         cash: what of the fund's cash stands here at the start; all of it if there is one venue.
+        chain: the blockchain it runs on, as CAIP-2 writes it (``eip155:1``); none for an exchange.
     """
 
     name: str
+    chain: ChainName | None = None
     cash: Number | None = None
     fee: FeeSection
     spread: SpreadSection
@@ -332,6 +355,25 @@ class RunFile(Section):
     flows: tuple[FlowSection, ...] = ()
     windows: tuple[WindowSection, ...] = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _on_chains(cls, value: Any) -> Any:
+        """Each instrument that does not state it stands on the chain that its venue states."""
+        if not isinstance(value, dict):
+            return value
+        venues, instruments = value.get("venues"), value.get("instruments")
+        if not (_tables(venues) and _tables(instruments)):
+            return value
+        only = venues[0].get("name") if len(venues) == 1 else None
+        chains = {str(v.get("name")): v.get("chain") for v in venues}
+        filled = [
+            {"chain": chains[str(i.get("venue", only))], **i}
+            if chains.get(str(i.get("venue", only)))
+            else i
+            for i in instruments
+        ]
+        return {**value, "instruments": filled}
+
     @model_validator(mode="after")
     def _consistent(self) -> RunFile:
         names = [venue.name for venue in self.venues]
@@ -361,6 +403,16 @@ class RunFile(Section):
                 raise ValueError(
                     f"instruments.{section.symbol}: venue {section.venue!r}"
                     f"{_nearest(section.venue, names)}"
+                )
+            if section.chain != self.venue_of(section).chain:
+                raise ValueError(
+                    f"instruments.{section.symbol}: chain {section.chain!r}: its venue states "
+                    f"{self.venue_of(section).chain!r}: leave it to the venue"
+                )
+            if section.issuer is not None and section.kind != "spot":
+                raise ValueError(
+                    f"instruments.{section.symbol}: issuer {section.issuer!r}: state it of spot; "
+                    "a contract is owed by its venue"
                 )
             stated = (section.mark, section.funding, section.margin)
             if any((part is None) == (section.kind == "perpetual") for part in stated):
@@ -425,6 +477,11 @@ def jsonable(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     return str(value)
+
+
+def _tables(value: Any) -> TypeGuard[list[dict[str, Any]]]:
+    """Whether ``value`` is an array of tables, as far as one can tell before it is checked."""
+    return isinstance(value, list) and bool(value) and all(isinstance(v, dict) for v in value)
 
 
 def _explain(path: Path, error: ValidationError) -> str:

@@ -25,7 +25,7 @@ from agent_fund.fund.monitor import Monitor
 from agent_fund.fund.terms import Gate
 from agent_fund.fund.unguarded import Unguarded
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.machine import Machine
+from agent_fund.guard.machine import NO_FLOOR, Machine
 from agent_fund.guard.verdict import Situation
 from agent_fund.market.snapshot import History
 
@@ -81,6 +81,7 @@ def open_session(
     gate: Gate = guard if guard is not None else Unguarded(parts.mandate.costs)
     # A limit of the whole mark is no limit: the twin's machine only keeps NAV and mark.
     limit = parts.mandate.drawdown.limit if guarded else Fraction(1)
+    floor = parts.floor() if guarded else NO_FLOOR
     journal = Journal(recorder, str(genesis["mandate"]))
     monitor = Monitor(parts.mandate, [i.symbol for i in parts.instruments])
     fund = Fund(
@@ -91,7 +92,7 @@ def open_session(
         cadence=parts.cadence(),
         gate=gate,
         guard=guard,
-        machine=Machine(limit, parts.cash),
+        machine=Machine(limit, parts.cash, floor),
         ledger=ledger,
         desk=Desk(ledger, parts.venues()),
         terms=parts.terms,
@@ -112,7 +113,8 @@ def require_admits_something(parts: Parts, guard: Guard) -> None:
     book, test = parts.book(), parts.test
     prices = {s: test.mark_opens.get(s, opens)[0] for s, opens in test.opens.items()}
     capacity = {s: volumes[0] for s, volumes in test.volumes.items()}
-    situation = Situation(book, prices, parts.cash, parts.cash, 0, capacity)
+    floor = parts.floor().units
+    situation = Situation(book, prices, parts.cash, parts.cash, 0, capacity, floor)
     if guard.look(situation) is None:
         raise RunFileError(
             f"{parts.runfile.mandate.file}: the cash that the fund starts with, where it stands, "

@@ -11,6 +11,7 @@ import pandas as pd
 from agent_fund.audit.canonical import JSON
 from agent_fund.audit.track_record import deepest, share_text, track_record
 from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.coverage import coverage
 from agent_fund.backtest.history import places_of
 from agent_fund.backtest.metrics import decimal_text, ratios
 from agent_fund.domain.money import from_units
@@ -55,6 +56,7 @@ def summarize(
             ),
         },
         "stale_opens": {s: decimal_text(float(v)) for s, v in parts.stale_opens.items()},
+        "box_coverage": coverage(parts),
     }
     if ticks[0].places:
         summary["perpetuals"] = _perpetuals(parts, ticks, records)

@@ -156,7 +156,7 @@ def _situation(
         for s in prices
     }
     room = capacity(parts.instruments, volumes, parts.terms.participation)
-    return Situation(book, prices, nav, nav, bar, room)
+    return Situation(book, prices, nav, nav, bar, room, parts.floor().units)
 
 
 def _instrument(symbol: str, instruments: Mapping[str, Instrument]) -> Instrument:

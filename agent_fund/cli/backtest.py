@@ -109,6 +109,9 @@ def _verdict(summary: Mapping[str, Any]) -> Text:
     broken = f"the drawdown limit of {limit} was broken {at} (worst at closes: {worst}). "
     if breach["limit"] == "margin_safety":
         broken = f"a venue liquidated positions {at}, which the mandate rules out. "
+    elif breach["limit"] == "fixed_floor":
+        floor = summary["mandate"]["limits"]["fixed_floor"]
+        broken = f"the fixed floor of {floor} was broken {at}. "
     if summary["guarantee"] == "assumption failed":
         text = Text.assemble(("An assumption failed: ", "bold yellow"), broken, bars)
         for failure in _failures(summary, breach):

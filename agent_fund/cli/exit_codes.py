@@ -20,6 +20,7 @@ class ExitCode(enum.IntEnum):
     EXCHANGE_FAILED = 9
     DATA_FINDINGS = 10
     LOOKAHEAD = 11
+    POLICY_FINDINGS = 12
     INTERNAL_ERROR = 70
     INTERRUPTED = 130
 
@@ -37,6 +38,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.EXCHANGE_FAILED: "data fetch: the exchange failed; the same command goes on",
     ExitCode.DATA_FINDINGS: "data check: there are findings; where, and by which rule, is shown",
     ExitCode.LOOKAHEAD: "--lookahead-check: with another future, a decision was another",
+    ExitCode.POLICY_FINDINGS: "mandate check: a guardrail is idle, dead or implied, or two differ",
     ExitCode.INTERNAL_ERROR: "an error that agent-fund did not expect, with its traceback",
     ExitCode.INTERRUPTED: "interrupted; the message says how to resume",
 }

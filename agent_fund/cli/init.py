@@ -11,9 +11,8 @@ from agent_fund.cli.terminal import console, shown_path, write_json
 from agent_fund.domain.errors import DomainError
 
 FOLDERS = ("strategies", "guardrails", "backtests", "notebooks")
-_LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "*.py[co]", ".*", "*.partial", "*.vo", "*.vok", "*.vos", "*.glob", "*.aux"
-)
+# The guard's proofs lie beside the project's mandates; no workspace needs them.
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.py[co]", ".*", "*.partial", "proofs")
 _FIRST_CHOICE = "quickstart.toml"
 
 _README = """# {name}

@@ -19,6 +19,7 @@ from agent_fund.cli import exit_codes
 from agent_fund.cli.data import data_app
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.failures import Failure, failure_of
+from agent_fund.cli.mandate import mandate_app
 from agent_fund.cli.terminal import console, printable, write_json
 
 app = typer.Typer(
@@ -33,6 +34,7 @@ app = typer.Typer(
 audit_app = typer.Typer(help="Check a run folder, or read its log.", no_args_is_help=True)
 app.add_typer(audit_app, name="audit")
 app.add_typer(data_app, name="data")
+app.add_typer(mandate_app, name="mandate")
 
 RunFileArgument = Annotated[Path, typer.Argument(metavar="RUNFILE", help="A run file (TOML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from agent_fund.domain.derivative import OptionTerms
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.instrument import Asset, Instrument
-from agent_fund.domain.money import require_int
+from agent_fund.domain.instrument import Asset, Instrument, Kind
+from agent_fund.domain.money import ceil_div, require_int
 from agent_fund.domain.order import Order
 from agent_fund.domain.transfer import Transit
 
@@ -33,6 +34,8 @@ class Book:
         places: cash by place: a venue, or an isolated margin account. If none is given, all of it
             stands where the first instrument trades.
         transit: transfers under way; they have left one place and not arrived at another.
+        time: when it is looked at, in Unix seconds. Without it whatever expires may do so at once;
+            with it, what is proved of the book holds for a decision at that time and no other.
     """
 
     currency: Asset
@@ -42,6 +45,7 @@ class Book:
     open_orders: tuple[Order, ...] = ()
     places: Mapping[str, int] = field(default_factory=dict)
     transit: tuple[Transit, ...] = ()
+    time: int | None = None
 
     def __post_init__(self) -> None:
         require_int(self.cash, f"cash in {self.currency.symbol}")
@@ -60,6 +64,8 @@ class Book:
                     instrument.quote.symbol,
                     f"the book is stated in {self.currency.symbol}",
                 )
+            if instrument.moves_with != instrument.symbol:
+                self.instrument(instrument.moves_with)
         for symbol, quantity in self.positions.items():
             self.instrument(symbol)
             require_int(quantity, f"position in {symbol}")
@@ -120,12 +126,51 @@ class Book:
             for instrument, quantity in self.at(place)
         )
 
+    def exposure(self, symbol: str, quantity: int, prices: Mapping[str, int]) -> int:
+        """The absolute notional of ``quantity`` at ``prices``, in base units of ``currency``.
+
+        An option counts as what it is an option on: whole, whatever its chances.
+
+        Raises:
+            DomainError: for an option without a price of its underlying.
+        """
+        instrument = self.instruments[symbol]
+        if instrument.kind is not Kind.OPTION:
+            return abs(instrument.notional(quantity, prices[symbol]))
+        on = self.instruments[instrument.moves_with]
+        if on.symbol not in prices:
+            raise DomainError("price", on.symbol, f"{symbol} is an option on it: give one")
+        units = abs(quantity) * instrument.multiplier * 10**instrument.price_scale
+        return ceil_div(units * prices[on.symbol], 10**on.price_scale)
+
+    def directed(
+        self, symbol: str, low: int, high: int, prices: Mapping[str, int]
+    ) -> tuple[int, int]:
+        """The lowest and the highest signed exposure of positions from ``low`` to ``high``.
+
+        An option moves with anything from nothing to the whole of its underlying, a put against
+        it; a share of a pool holds half of its worth in the asset.
+        """
+        instrument = self.instruments[symbol]
+        if isinstance(instrument.terms, OptionTerms):
+            owed = -self.exposure(symbol, min(0, low), prices)
+            held = self.exposure(symbol, max(0, high), prices)
+            return (owed, held) if instrument.terms.call else (-held, -owed)
+        ends = (instrument.notional(quantity, prices[symbol]) for quantity in (low, high))
+        least, most = ends
+        if instrument.kind is Kind.LP_SHARE:
+            return least // 2, ceil_div(most, 2)
+        return least, most
+
     def maintenance(self, place: str, prices: Mapping[str, int]) -> int:
-        """What the margined positions at ``place`` need to stand there, in base units."""
+        """What the margined positions at ``place`` need to stand there, in base units.
+
+        An option that is held is paid for and needs nothing; one that is owed needs the tiers on
+        the notional of its underlying.
+        """
         return sum(
-            instrument.margin.maintenance(
-                abs(instrument.notional(quantity, prices[instrument.symbol]))
-            )
+            instrument.margin.maintenance(self.exposure(instrument.symbol, quantity, prices))
             for instrument, quantity in self.at(place)
             if instrument.margin is not None
+            and not (instrument.kind is Kind.OPTION and quantity > 0)
         )

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 
+from agent_fund.domain.derivative import FutureTerms, OptionTerms, PoolTerms, Terms
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.margin import Margin
 from agent_fund.domain.money import Exact, from_units, require_int, require_name, to_units
@@ -21,13 +22,20 @@ MAX_SCALE = 36
 
 @dataclass(frozen=True)
 class Asset:
-    """Something that can be owned; ``scale`` decimals, so one base unit is 10**-scale."""
+    """Something that can be owned; ``scale`` decimals, so one base unit is 10**-scale.
+
+    Attributes:
+        issuer: who must stand for it to be worth anything; empty for nobody, or nobody stated.
+    """
 
     symbol: str
     scale: int
+    issuer: str = ""
 
     def __post_init__(self) -> None:
         require_name(self.symbol, "asset symbol")
+        if self.issuer:
+            require_name(self.issuer, f"issuer of {self.symbol}")
         require_int(self.scale, f"scale of {self.symbol}", minimum=0)
         if self.scale > MAX_SCALE:
             raise DomainError(f"scale of {self.symbol}", self.scale, f"write at most {MAX_SCALE}")
@@ -67,11 +75,20 @@ class Venue:
 
 
 class Kind(enum.Enum):
-    """What holding the instrument means. Spot and linear perpetuals can be traded so far."""
+    """What holding the instrument means: which terms it has and what moves its value."""
 
     SPOT = "spot"
     PERPETUAL = "perpetual"
+    FUTURE = "future"
     OPTION = "option"
+    LP_SHARE = "lp_share"
+
+
+_TERMS: dict[Kind, type[Terms]] = {
+    Kind.FUTURE: FutureTerms,
+    Kind.OPTION: OptionTerms,
+    Kind.LP_SHARE: PoolTerms,
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +104,9 @@ class Instrument:
         underlying: what it is an exposure to, e.g. BTC for spot and perpetual alike; the base
             asset's symbol if empty.
         contract: units of the underlying in one unit of ``base``: a contract's size.
-        margin: margin terms; a perpetual has them, spot has none.
+        margin: margin terms; perpetuals and futures have them, spot and pool shares have none, an
+            option has them where it may be sold short.
+        terms: what a future, an option or a pool share pays; None for spot and perpetuals.
     """
 
     symbol: str
@@ -101,16 +120,21 @@ class Instrument:
     underlying: str = ""
     contract: Fraction = Fraction(1)
     margin: Margin | None = None
+    terms: Terms | None = None
 
     def __post_init__(self) -> None:
         require_name(self.symbol, "instrument symbol")
         if not self.underlying:
             object.__setattr__(self, "underlying", self.base.symbol)
         require_name(self.underlying, f"underlying of {self.symbol}")
-        if (self.kind is Kind.PERPETUAL) != (self.margin is not None):
+        margined = self.kind in (Kind.PERPETUAL, Kind.FUTURE)
+        if self.kind is not Kind.OPTION and margined != (self.margin is not None):
             raise DomainError(
-                f"margin of {self.symbol}", self.margin, "a perpetual has margin terms, spot none"
+                f"margin of {self.symbol}",
+                self.margin,
+                "perpetuals and futures have margin terms, spot and pool shares none",
             )
+        self._require_terms()
         require_int(self.price_scale, f"price scale of {self.symbol}", minimum=0)
         require_int(self.lot, f"lot of {self.symbol}", minimum=1)
         require_int(self.tick, f"tick of {self.symbol}", minimum=1)
@@ -129,6 +153,33 @@ class Instrument:
                 self.quote.scale,
                 f"contracts of {self.contract} need more decimals, so that a notional is exact",
             )
+
+    def _require_terms(self) -> None:
+        wanted = _TERMS.get(self.kind, type(None))
+        if type(self.terms) is not wanted:
+            fix = "none" if wanted is type(None) else wanted.__name__
+            raise DomainError(
+                f"terms of {self.symbol}", self.terms, f"kind {self.kind.value} takes {fix}"
+            )
+        if isinstance(self.terms, PoolTerms) and self.terms.against != self.quote.symbol:
+            raise DomainError(
+                f"pool of {self.symbol}",
+                self.terms.against,
+                f"one side of a pool is {self.quote.symbol}, in which NAV is stated; with two "
+                "volatile sides its value is a product of two prices: hold both as spot instead",
+            )
+        if self.moves_with == self.symbol and isinstance(self.terms, OptionTerms | PoolTerms):
+            raise DomainError(f"terms of {self.symbol}", self.symbol, "name another instrument")
+
+    @cached_property
+    def moves_with(self) -> str:
+        """The symbol of the instrument whose price moves it: its own, if it has one of its own."""
+        return self.terms.on if isinstance(self.terms, OptionTerms | PoolTerms) else self.symbol
+
+    @cached_property
+    def expires(self) -> int | None:
+        """When it settles and is gone, in Unix seconds; None for never."""
+        return self.terms.expires if isinstance(self.terms, OptionTerms | FutureTerms) else None
 
     @property
     def _unit(self) -> int:

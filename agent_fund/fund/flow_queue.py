@@ -39,7 +39,7 @@ class FlowQueue:
         if machine.mode is not Mode.ACTIVE or before.book.open_orders:
             return False
         flow = self._waiting[0]
-        after = _after(before, flow, self._place)
+        after = _after(before, flow, self._place, machine)
         certified = None if after is None else self._gate.look(after)
         if after is None or certified is None:
             if self._told is not flow:
@@ -62,7 +62,7 @@ def after_flow(book: Book, amount: int, place: str) -> Book:
     return replace(book, cash=book.cash + amount, places=places)
 
 
-def _after(before: Situation, flow: Flow, place: str) -> Situation | None:
+def _after(before: Situation, flow: Flow, place: str, machine: Machine) -> Situation | None:
     """The situation that ``flow`` would make; None if cash or NAV would not be left."""
     book, nav = before.book, before.nav + flow.amount
     margined = any(i.account == place and i.margin is not None for i in book.instruments.values())
@@ -75,4 +75,5 @@ def _after(before: Situation, flow: Flow, place: str) -> Situation | None:
         book=after_flow(book, flow.amount, place),
         nav=nav,
         mark=scaled_mark(before.mark, before.nav, nav),
+        floor=machine.floor_after(nav),
     )

@@ -25,8 +25,10 @@ from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor, Prices
 from agent_fund.fund.order_flow import OrderFlow
 from agent_fund.fund.terms import Gate, Terms, Tick
+from agent_fund.guard.activity import NOTHING_SENT
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.finding import Finding
+from agent_fund.guard.limits import activity_after
 from agent_fund.guard.machine import Bounds, Machine, Mode
 from agent_fund.guard.reduction import reduction
 from agent_fund.guard.verdict import Certified, Situation, capacity, locked_out
@@ -95,6 +97,7 @@ class Fund:
         self._band: list[tuple[int, int, int]] = []
         self._anchor: tuple[int, ...] | None = None
         self._anchor_bar = -1
+        self._activity = NOTHING_SENT
 
     def advance(self) -> Tick | None:
         """One bar: its open, its close, the guard's look, the agent's turn. None at the end."""
@@ -236,7 +239,7 @@ class Fund:
         for when, mark in (("open", nav_open), ("close", nav)):
             known = machine.breached
             if not machine.tick(mark) and not known and monitor is not None:
-                monitor.broken(bar, when, mark, machine.h, self._anchor_bar)
+                monitor.broken(bar, when, mark, machine.h, self._anchor_bar, machine.broken)
 
     def _situation(self) -> Situation:
         snapshot = self._history.snapshot()
@@ -248,6 +251,8 @@ class Fund:
             self.machine.h,
             self._bar,
             capacity(self._instruments, volumes, self._terms.participation),
+            self.machine.F,
+            self._activity,
         )
 
     # -- the guard ----------------------------------------------------------------------------
@@ -316,6 +321,8 @@ class Fund:
             self._orders.cancel(self._bar)
             if self._recertify():
                 return  # without its open orders the book is Safe
+            if self._orders.any_open:
+                return  # what is not confirmed as cancelled may fill: nothing is closed beside it
         situation = self._situation()
         why, fraction = guard.explain(situation), reduction(guard, situation)
         self.machine.reduce()
@@ -365,6 +372,8 @@ class Fund:
         if verdict.certified is None:
             return
         self._accept(verdict.certified, covering=False)
+        if self._guard is not None:
+            self._activity = activity_after(self._guard.mandate, situation, verdict.proposal)
         leaf = self._recorder.leaf_hash(asked.intent)
         marks = self._named(self._closes)
         self._orders.send(verdict.proposal, Purpose.AGENT, guard, bar, leaf, marks)

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
+from agent_fund.domain.derivative import FutureTerms, OptionTerms, PoolTerms, Terms
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.instrument import Asset, Chain, Instrument, Kind, Venue
 from agent_fund.domain.margin import Margin, Tier
 from agent_fund.domain.money import ratio, to_units
 
@@ -23,9 +25,9 @@ def instrument_of(terms: Mapping[str, Any], currency: Asset, venue: str) -> Inst
     symbol = terms["symbol"]
     return Instrument(
         symbol,
-        Asset(symbol, terms["asset_scale"]),
+        Asset(symbol, terms["asset_scale"], _issuer(terms, symbol)),
         currency,
-        Venue(terms["venue"] or venue),
+        _venue(terms, terms["venue"] or venue),
         terms["price_scale"],
         to_units(terms["lot"], terms["asset_scale"], f"lot of {symbol}"),
         to_units(terms["tick"], terms["price_scale"], f"tick of {symbol}"),
@@ -33,7 +35,21 @@ def instrument_of(terms: Mapping[str, Any], currency: Asset, venue: str) -> Inst
         terms["underlying"] or symbol,
         ratio(terms["contract"], f"contract of {symbol}"),
         None if terms["margin"] is None else _margin(terms["margin"], currency, symbol),
+        terms=_terms(Kind(terms["kind"]), terms.get("terms"), symbol),
     )
+
+
+def _issuer(terms: Mapping[str, Any], symbol: str) -> str:
+    issuer = terms.get("issuer") or ""
+    if issuer and terms["margin"] is not None:
+        fix = "state it of what is held, not of a contract with margin, which is owed by its venue"
+        raise DomainError(f"issuer of {symbol}", issuer, fix)
+    return str(issuer)
+
+
+def _venue(terms: Mapping[str, Any], name: str) -> Venue:
+    chain = terms.get("chain")
+    return Venue(name, None if chain is None else Chain(chain))
 
 
 def _margin(terms: Mapping[str, Any], currency: Asset, symbol: str) -> Margin:
@@ -51,9 +67,49 @@ def _margin(terms: Mapping[str, Any], currency: Asset, symbol: str) -> Margin:
     )
 
 
+_TERMS = {
+    Kind.OPTION: ("on", "strike", "expires", "call"),
+    Kind.FUTURE: ("expires",),
+    Kind.LP_SHARE: ("on", "against"),
+}
+
+
+def _terms(kind: Kind, value: Mapping[str, Any] | None, symbol: str) -> Terms | None:
+    """What a derivative pays, from plain JSON values."""
+    names = _TERMS.get(kind, ())
+    if sorted(value or ()) != sorted(names):
+        fix = f"kind {kind.value} states {', '.join(names) or 'none'}"
+        raise DomainError(f"terms of {symbol}", value, fix)
+    if value is None:
+        return None
+    match kind:
+        case Kind.OPTION:
+            strike = ratio(value["strike"], f"strike of {symbol}")
+            return OptionTerms(value["on"], strike, value["expires"], value["call"])
+        case Kind.FUTURE:
+            return FutureTerms(value["expires"])
+        case _:
+            return PoolTerms(value["on"], value["against"])
+
+
+def _terms_json(terms: Terms) -> dict[str, Any]:
+    match terms:
+        case OptionTerms():
+            return {
+                "on": terms.on,
+                "strike": str(terms.strike),
+                "expires": terms.expires,
+                "call": terms.call,
+            }
+        case FutureTerms():
+            return {"expires": terms.expires}
+        case PoolTerms():
+            return {"on": terms.on, "against": terms.against}
+
+
 def instrument_json(instrument: Instrument) -> dict[str, Any]:
     """The instrument as the first record of a log states it."""
-    margin = instrument.margin
+    margin, chain = instrument.margin, instrument.venue.chain
     return {
         "symbol": instrument.symbol,
         "kind": instrument.kind.value,
@@ -72,6 +128,9 @@ def instrument_json(instrument: Instrument) -> dict[str, Any]:
             "liquidation_fee": str(margin.liquidation_fee),
             "isolated": margin.isolated,
         },
+        **({} if instrument.terms is None else {"terms": _terms_json(instrument.terms)}),
+        **({} if chain is None else {"chain": chain.caip2}),
+        **({"issuer": instrument.base.issuer} if instrument.base.issuer else {}),
     }
 
 
@@ -84,9 +143,9 @@ def instrument_from_json(value: Mapping[str, Any], currency: Asset) -> Instrumen
     margin = value["margin"]
     return Instrument(
         value["symbol"],
-        Asset(value["symbol"], value["asset_scale"]),
+        Asset(value["symbol"], value["asset_scale"], _issuer(value, value["symbol"])),
         currency,
-        Venue(value["venue"]),
+        _venue(value, value["venue"]),
         value["price_scale"],
         int(value["lot"]),
         int(value["tick"]),
@@ -101,4 +160,5 @@ def instrument_from_json(value: Mapping[str, Any], currency: Asset) -> Instrumen
             ratio(margin["liquidation_fee"]),
             margin["isolated"],
         ),
+        _terms(Kind(value["kind"]), value.get("terms"), value["symbol"]),
     )

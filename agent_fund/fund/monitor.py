@@ -41,7 +41,7 @@ class Breach:
     """A limit was broken at a mark.
 
     Attributes:
-        limit: ``"max_drawdown"``, or ``"margin_safety"``: a venue liquidated.
+        limit: ``"max_drawdown"``, ``"fixed_floor"``, or ``"margin_safety"``: a venue liquidated.
         when: ``"open"`` or ``"close"`` of the bar.
         failures: the assumptions that failed since the last decision; empty is our defect.
     """
@@ -77,7 +77,8 @@ class Monitor:
         self._boxes = [(SCALE + low, SCALE + high) for low, high in boxes]
         self._horizon = mandate.stress.horizon
         stress = mandate.stress
-        self._plain = not (stress.factors or stress.ties or stress.carry)
+        tied = stress.factors or stress.ties or stress.budgets or stress.combinations
+        self._plain = not (tied or stress.carry)
         self._carries = [stress.carry.get(s, (0, 0)) for s in symbols]
         self.inside = 0
         self.failures: list[Failure] = []
@@ -232,9 +233,11 @@ class Monitor:
             text = f"legs closed by different shares: {', '.join(map(str, sorted(shares)))}"
             self.failures.append(Failure("A5", bar, text))
 
-    def broken(self, bar: int, when: str, nav: int, mark: int, since: int) -> None:
-        """The drawdown limit broke; ``since`` is the bar of the decision in force."""
-        self._broken.append((Breach(bar, when, nav, mark, ()), since))
+    def broken(
+        self, bar: int, when: str, nav: int, mark: int, since: int, limit: str = "max_drawdown"
+    ) -> None:
+        """NAV broke ``limit``; ``since`` is the bar of the decision in force."""
+        self._broken.append((Breach(bar, when, nav, mark, (), limit), since))
 
     def liquidated(self, bar: int, when: str, nav: int, mark: int, since: int) -> None:
         """A venue closed positions for want of margin; NAV after it."""

@@ -17,7 +17,7 @@ from agent_fund.guard.limits import LIFE
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.obligations import after_transfers
 from agent_fund.guard.proof import Proof
-from agent_fund.guard.repair import STEPS, scale
+from agent_fund.guard.repair.scaled import STEPS, scale
 from agent_fund.guard.solvency import initial_margin, solvency
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 

@@ -4,7 +4,7 @@ The multiple is fixed beforehand and the calibration window ends before the test
 The horizon is the whole way out: from the decision at a close, over every open and close, to the
 open at which the last exit fills. A move is that of the mark price, or of the last price at an
 open, where orders fill, each relative to the mark at the decision. All arithmetic is exact; moves
-round outward.
+round outward. A mandate may declare boxes of its own beside the calibrated ones, or for all.
 """
 
 from __future__ import annotations
@@ -15,44 +15,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from agent_fund.domain.errors import DomainError
+from agent_fund.guard.budget import Budget, BudgetRule, Combination
+from agent_fund.guard.declared import Declared
+from agent_fund.guard.excursions import LARGEST, Moves, Past, excursions, worst_use
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.stress import BETA_UNIT, Factor, Stress, Tie
+from agent_fund.guard.losses import resolve_losses
+from agent_fund.guard.pricing import Pricing
+from agent_fund.guard.stress import BETA_UNIT, EXPECTED, NO_PRICING, Factor, Stress, Tie
 
-Moves = npt.NDArray[np.int64]
 _CHUNK = 1 << 14  # products of moves below 2**24 summed so many at a time stay inside 64 bits
-_LARGEST = 1 << 24
-
-
-@dataclass(frozen=True)
-class Past:
-    """One instrument's bars before the test window, oldest first; lists of one length.
-
-    Attributes:
-        times: close times. opens: last prices, at which orders fill.
-        mark_opens, mark_closes: what positions are valued at; of spot the last prices.
-        funding: the largest share of notional that one funding can move, by the venue's rule; 0
-            for spot. ``fundings``: how many can fall into one horizon.
-    """
-
-    times: Sequence[int]
-    opens: Sequence[int]
-    mark_opens: Sequence[int]
-    mark_closes: Sequence[int]
-    funding: Fraction = Fraction(0)
-    fundings: int = 0
-
-    def at(self, times: set[int]) -> Past:
-        """The bars that close at one of ``times``."""
-        kept = [row for row, time in enumerate(self.times) if time in times]
-
-        def rows(column: Sequence[int]) -> list[int]:
-            return [column[row] for row in kept]
-
-        opens, mark_opens, mark_closes = self.opens, self.mark_opens, self.mark_closes
-        return Past(rows(self.times), rows(opens), rows(mark_opens), rows(mark_closes))
+NOTHING = Declared({}, "")
 
 
 @dataclass(frozen=True)
@@ -60,21 +34,42 @@ class Calibration:
     """How a stress set is to be made from past prices.
 
     Attributes:
-        multiple: of the worst move seen; at least 1 unless the user insists on a smaller set.
+        multiple: of the worst move seen; at least 1 unless the user insists on a smaller set. None:
+            nothing is calibrated, all is declared.
         factors: baskets by name; weights are shares summing to 1.
         horizon: opens covered, or None to take the way out that the run file implies.
         basis: by instrument, the one whose moves it follows; the box of the first is that of the
             second and the basis together, so that a young perpetual has its coin's history.
         basis_multiple: of the worst move of a basis; ``multiple`` if None.
-        lose: venues of which any one may fail, by name; ``"any"``: every venue of the run.
+        lose: venues, chains and issuers of which any one may fail; see ``resolve_losses``.
+        declared: boxes that are taken as they are stated.
+        budgets, combinations: what bounds moves taken together.
+        expected: share of windows that may lie outside, for the reports' tests.
+        pricing: what is assumed of options, futures and pool shares.
     """
 
-    multiple: Fraction
+    multiple: Fraction | None
     factors: Mapping[str, Mapping[str, Fraction]] = field(default_factory=dict)
     horizon: int | None = None
     basis: Mapping[str, str] = field(default_factory=dict)
     basis_multiple: Fraction | None = None
     lose: tuple[str, ...] = ()
+    declared: Declared = NOTHING
+    budgets: tuple[BudgetRule, ...] = ()
+    combinations: tuple[Combination, ...] = ()
+    expected: Fraction = EXPECTED
+    pricing: Pricing = NO_PRICING
+
+    def __post_init__(self) -> None:
+        stated = self.declared.boxes
+        baskets = {s for weights in self.factors.values() for s in weights}
+        if both := sorted({s for s in baskets if self.basis.get(s, s) in stated}):
+            fix = (
+                "no basket holds what is declared, or follows it: history would bound it after all"
+            )
+            raise DomainError("stress set", both, fix)
+        if both := sorted(set(self.basis) & set(stated)):
+            raise DomainError("stress set", both, "declare its box, or let it follow, not both")
 
     def resolve(
         self,
@@ -82,26 +77,30 @@ class Calibration:
         horizon: int,
         window: str = "the window given",
         venues: Sequence[str] = (),
+        chains: Sequence[str] = (),
+        issuers: Sequence[str] = (),
     ) -> Stress:
         """The stress set for the bars of ``past``, by symbol; each on its own history.
 
         Args:
             window: the calibration window in words, for the record.
-            venues: the run's venues, by name.
+            venues, chains, issuers: those of the run, by name.
 
         Raises:
             DomainError: if a history is shorter than the horizon, or a name is unknown.
         """
         instruments = tuple(past)
         named = {*self.basis, *self.basis.values(), *(s for w in self.factors.values() for s in w)}
+        named |= {*self.declared.boxes, *(s for b in self.budgets for s in b.of)}
+        named |= {s for c in self.combinations for s in c.weights}
         if unknown := sorted(named - set(instruments)):
             known = ", ".join(instruments)
             raise DomainError("stress set", unknown, f"instruments are: {known}")
-        box: dict[str, tuple[int, int]] = {}
-        for symbol in sorted(instruments, key=self.basis.__contains__):
-            if symbol not in self.basis:
-                moves = _excursions(past[symbol], horizon, symbol)
-                low, high = _outward(moves, self.multiple)
+        box = dict(self.declared.boxes)
+        for symbol in instruments:
+            if symbol not in self.basis and symbol not in box:
+                moves = excursions(past[symbol], horizon, symbol)
+                low, high = _outward(moves, self._times(symbol))
                 box[symbol] = max(-SCALE, low), high  # a price cannot fall by more than all of it
         ties = {s: self._tie(s, other, past, horizon) for s, other in self.basis.items()}
         for symbol, tie in ties.items():
@@ -114,32 +113,63 @@ class Calibration:
         carry = {s: _carry(past[s], box[s][1]) for s in instruments if past[s].fundings}
         factors, boxes = self._factors(instruments, past, horizon, carry)
         intervals = [_all_in(s, box[s], carry) for s in instruments]
-        lost = tuple(venues) if self.lose == ("any",) else self.lose
-        if unknown := sorted(set(lost) - set(venues)):
-            raise DomainError("lost venue", unknown, f"venues are: {', '.join(venues)}")
-        basis = "" if not ties else f", of a basis {self._basis_multiple} times"
-        origin = f"{self.multiple} times the worst move of {horizon} opens in {window}{basis}"
+        all_in = dict(zip(instruments, intervals, strict=True))
         return Stress(
             instruments,
             (*intervals, *boxes),
             factors,
             horizon,
-            origin,
+            self._origin(horizon, window),
             tuple(_wider(tie, carry) for tie in ties.values()),
             carry,
-            lost,
+            resolve_losses(self.lose, venues, chains, issuers),
+            budgets=tuple(self._budget(b, past, horizon, all_in, carry) for b in self.budgets),
+            combinations=self.combinations,
+            expected=self.expected,
+            pricing=self.pricing,
         )
+
+    def _origin(self, horizon: int, window: str) -> str:
+        calibrated = ""
+        if self.multiple is not None:
+            basis = f", of a basis {self._basis_multiple} times" if self.basis else ""
+            calibrated = (
+                f"{self.multiple} times the worst move of {horizon} opens in {window}{basis}"
+            )
+        return "; ".join(filter(None, (calibrated, self.declared.words)))
+
+    def _times(self, what: str) -> Fraction:
+        """The multiple, for ``what`` is not declared."""
+        if self.multiple is None:
+            fix = "it is not declared, and declared(...) calibrates nothing: declare it too"
+            raise DomainError("stress set", what, fix)
+        return self.multiple
 
     @property
     def _basis_multiple(self) -> Fraction:
-        return self.multiple if self.basis_multiple is None else self.basis_multiple
+        return self._times("basis") if self.basis_multiple is None else self.basis_multiple
+
+    def _budget(
+        self,
+        rule: BudgetRule,
+        past: Mapping[str, Past],
+        horizon: int,
+        boxes: Mapping[str, tuple[int, int]],
+        carry: Mapping[str, tuple[int, int]],
+    ) -> Budget:
+        if rule.most is not None:
+            return rule.resolve(0)
+        times = self._times(f"budget of {', '.join(rule.of)}")
+        common = set.intersection(*(set(past[s].times) for s in rule.of))
+        paths = {s: excursions(past[s].at(common), horizon, s) for s in rule.of}
+        return rule.resolve(worst_use(paths, boxes, carry, times))
 
     def _tie(self, symbol: str, other: str, past: Mapping[str, Past], horizon: int) -> Tie:
         """How far the two parted, where both have bars."""
         common = set(past[symbol].times) & set(past[other].times)
         pair = (past[symbol].at(common), past[other].at(common))
         first, second = (
-            _excursions(p, horizon, s) for p, s in zip(pair, (symbol, other), strict=True)
+            excursions(p, horizon, s) for p, s in zip(pair, (symbol, other), strict=True)
         )
         # Each move was rounded by less than 1, so the difference is known to 2.
         return Tie(symbol, other, *_outward(first - second, self._basis_multiple, 2))
@@ -153,8 +183,10 @@ class Calibration:
     ) -> tuple[tuple[Factor, ...], list[tuple[int, int]]]:
         if not self.factors:
             return (), []
-        common = set.intersection(*(set(past[s].times) for s in instruments))
-        paths = {s: _excursions(past[s].at(common), horizon, s) for s in instruments}
+        # History would tie what is declared, and what follows it, to a basket that it left.
+        free = [s for s in instruments if self.basis.get(s, s) not in self.declared.boxes]
+        common = set.intersection(*(set(past[s].times) for s in free))
+        paths = {s: excursions(past[s].at(common), horizon, s) for s in free}
         factors: list[Factor] = []
         boxes: list[tuple[int, int]] = []
         for name, weights in self.factors.items():
@@ -164,23 +196,24 @@ class Calibration:
             funding = _ceil(
                 sum((w * max(carry.get(s, (0,))) for s, w in weights.items()), Fraction())
             )
-            low, high = _outward(basket, self.multiple, slack)
+            low, high = _outward(basket, self._times(name), slack)
             boxes.append((max(-SCALE, low - funding), high + funding))
-            betas = {s: _beta(paths[s], basket) for s in instruments}
+            betas = {s: _beta(paths[s], basket) for s in free}
             residuals = {
                 s: self._residual(paths[s], basket, betas[s], slack)
                 + max(carry.get(s, (0,)))
                 + _ceil(Fraction(abs(betas[s]) * funding, BETA_UNIT))
-                for s in instruments
+                for s in free
             }
             factors.append(Factor(name, dict(weights), betas, residuals))
         return tuple(factors), boxes
 
     def _residual(self, moves: Moves, basket: Moves, beta: int, slack: int) -> int:
+        times = self._times("factors")
         worst = int(np.abs(moves * BETA_UNIT - beta * basket).max())
         # The exact move is less than 1 from its rounding, the basket's less than slack + 1.
         worst += BETA_UNIT + abs(beta) * (slack + 1)
-        return _ceil(Fraction(worst, BETA_UNIT) * self.multiple)
+        return _ceil(Fraction(worst, BETA_UNIT) * times)
 
 
 def _outward(moves: Moves, multiple: Fraction, slack: int = 0) -> tuple[int, int]:
@@ -218,41 +251,10 @@ def _ceil(value: Fraction) -> int:
     return -(-value.numerator // value.denominator)
 
 
-def _excursions(past: Past, horizon: int, symbol: str) -> Moves:
-    """Moves from each close to every open and close up to the horizon's last open, in 1/SCALE.
-
-    Each is rounded away from zero, so that the box made of them is never too small. For each
-    number of steps: of the last price at the open, of the mark at the open, of the mark at the
-    close. The horizon ends at its last open; the close of that bar is beyond it.
-    """
-    bars = len(past.times)
-    if bars <= horizon + 1:
-        fix = f"give it more than the {horizon} of the way out"
-        raise DomainError(f"calibration window of {symbol}", f"{bars} bars", fix)
-    starts = past.mark_closes[: bars - horizon]
-    columns = []
-    for step in range(1, horizon + 1):
-        later = [past.opens, past.mark_opens] + ([past.mark_closes] if step < horizon else [])
-        columns += [_moved(starts, prices[step : step + len(starts)]) for prices in later]
-    moves = np.concatenate(columns)
-    if int(np.abs(moves).max()) >= _LARGEST:
-        fix = f"it rose more than {_LARGEST // SCALE}-fold within the horizon: check the data"
-        raise DomainError(f"calibration window of {symbol}", int(moves.max()), fix)
-    return moves
-
-
-def _moved(before: Sequence[int], after: Sequence[int]) -> Moves:
-    moves = [
-        -((base - price) * SCALE // base) if price >= base else (price - base) * SCALE // base
-        for base, price in zip(before, after, strict=True)
-    ]
-    return np.array(moves, dtype=np.int64)
-
-
 def _basket(paths: Mapping[str, Moves], weights: Mapping[str, Fraction]) -> Moves:
     """The basket's moves, rounded away from zero."""
     unit = math.lcm(*(weight.denominator for weight in weights.values()))
-    if unit * _LARGEST * len(weights) >= 1 << 63:
+    if unit * LARGEST * len(weights) >= 1 << 63:
         raise DomainError("weights of a factor", unit, "write shares with fewer decimals")
     total = sum(int(weight * unit) * paths[symbol] for symbol, weight in weights.items())
     rounded: Moves = np.sign(total) * -(-np.abs(total) // unit)

@@ -1,8 +1,10 @@
 """The trusted compiler: a book, its orders and a price band into loss and gain in normal form.
 
 A leg that may fill in part, at any price up to its limit, is an option given to the market: its
-worst effect is max(0, full effect), a hinge. Legs may be ordered: leg k+1 waits for leg k, so the
-market picks a prefix, and each prefix is one case. A case's forms bound, in every scenario,
+worst effect is max(0, full effect), a hinge; of an option or a pool share it is a piecewise-linear
+function of its underlying's driver, and so a sum of hinges. Legs may be ordered: leg k+1 waits for
+leg k, so the market picks a prefix, and each prefix is one case. A case's forms bound, in every
+scenario,
 
     loss: the fall of NAV below the NAV at the decision, trading costs aside
     gain: its rise above it; a fill better than the limit counts here
@@ -16,14 +18,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple
 
 from agent_fund.domain.book import Book
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Leg, Proposal
 from agent_fund.guard.costs import Costs
+from agent_fund.guard.envelopes import Envelope, envelope
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge
+from agent_fund.guard.piecewise import Piecewise
 from agent_fund.guard.stress import Stress
 
 Band = Mapping[str, tuple[int, int]]
@@ -73,6 +77,12 @@ class Case:
         low, high = self.span(symbol)
         return max(abs(low), abs(high))
 
+    def margined(self, instrument: Instrument) -> int:
+        """The largest absolute position that needs margin: of an option, what may be owed of it."""
+        if instrument.kind is Kind.OPTION:
+            return max(0, -self.span(instrument.symbol)[0])
+        return self.largest(instrument.symbol)
+
     def only(self, symbols: Collection[str]) -> Case:
         """The part of the case that concerns ``symbols``."""
         return Case(
@@ -86,8 +96,16 @@ class TooManyCasesError(ValueError):
     """More ordered groups are open at once than the guard is willing to prove over."""
 
 
-Effect: TypeAlias = Callable[[Option, Stress, Band], tuple[int, int]]
-"""Slope and offset, in the leg's own driver, of what its whole fill does to a form."""
+class Effect(NamedTuple):
+    """What the whole fill of a leg does to a form.
+
+    Attributes:
+        line: slope and offset in the leg's own driver.
+        curve: of what has an envelope, a function of its underlying's driver.
+    """
+
+    line: Callable[[Option, Stress, Band], tuple[int, int]]
+    curve: Callable[[Option, Envelope], Piecewise]
 
 
 def cases(book: Book, proposal: Proposal) -> tuple[Case, ...]:
@@ -153,7 +171,7 @@ def gain_form(case: Case, stress: Stress, band: Band, book: Book) -> Form:
     return terms.form()
 
 
-def worst_fill(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
+def _worst_line(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
     """Slope and offset of the loss: bought at its limit, worth price * (1 + x) later, or sold so.
 
     The driver counts the funding since the decision; a leg filled later did not get what was paid
@@ -167,7 +185,16 @@ def worst_fill(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
     return size * high, size * (SCALE * (high - leg.limit) + high * paid)
 
 
-def best_fill(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
+def _worst_curve(leg: Option, envelope: Envelope) -> Piecewise:
+    """The loss of a leg bought at its limit and worth the least later, or sold so."""
+    size = abs(leg.quantity) * leg.instrument.multiplier
+    paid = size * leg.limit * SCALE
+    if leg.quantity > 0:
+        return envelope.lower.times(-size).plus(paid)
+    return envelope.upper.times(size).plus(-paid)
+
+
+def _best_line(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
     """Slope and offset of the gain: bought at the bottom of the box, or sold at its top."""
     _, high = band[leg.symbol]
     lowest, highest = stress.box[stress.driver(leg.symbol)]
@@ -176,10 +203,23 @@ def best_fill(leg: Option, stress: Stress, band: Band) -> tuple[int, int]:
     return (size, -size * lowest) if leg.quantity > 0 else (-size, size * highest)
 
 
+def _best_curve(leg: Option, envelope: Envelope) -> Piecewise:
+    """The gain of a leg bought at the lowest price of the set, or sold at the highest."""
+    size = abs(leg.quantity) * leg.instrument.multiplier
+    if leg.quantity > 0:
+        return envelope.upper.plus(-envelope.lower.least).times(size)
+    return envelope.lower.plus(-envelope.upper.most).times(-size)
+
+
+worst_fill = Effect(_worst_line, _worst_curve)
+best_fill = Effect(_best_line, _best_curve)
+
+
 class Terms:
     """A form in the making: a constant, a coefficient a driver, hinges."""
 
-    def __init__(self, drivers: int) -> None:
+    def __init__(self, drivers: int, book: Book) -> None:
+        self._book = book
         self.constant = 0
         self.linear = [0] * drivers
         self.hinges: list[Hinge] = []
@@ -190,11 +230,18 @@ class Terms:
 
         The worse of two slopes a, b in one driver is a*x + max(0, (b - a)*x): a hinge.
         """
-        terms = cls(len(stress.box))
+        terms = cls(len(stress.box), book)
         for symbol, quantity in case.positions.items():
+            instrument = book.instruments[symbol]
+            curve = envelope(instrument, stress, band, book)
+            if curve is not None:
+                moved = curve.fall if sign * quantity < 0 else curve.rise
+                size = abs(quantity) * instrument.multiplier
+                terms.add(moved.times(size), stress.driver(instrument.moves_with))
+                continue
             driver = stress.driver(symbol)
             low, high = band[symbol]
-            size = sign * quantity * book.instruments[symbol].multiplier
+            size = sign * quantity * instrument.multiplier
             terms.linear[driver] += size * low
             if high != low:
                 terms.hinges.append(Hinge(1, driver, size * (high - low), 0))
@@ -204,13 +251,25 @@ class Terms:
         """Add every leg of ``case``: wholly filled ones as lines, the others as options."""
         every = [(leg, True) for leg in case.full] + [(leg, False) for leg in case.options]
         for leg, whole in every:
-            slope, offset = effect(leg, stress, band)
-            driver = stress.driver(leg.symbol)
+            curve = envelope(leg.instrument, stress, band, self._book)
+            driver = stress.driver(leg.instrument.moves_with)
+            if curve is not None:
+                full = effect.curve(leg, curve)
+                self.add(full if whole else full.positive(), driver)
+                continue
+            slope, offset = effect.line(leg, stress, band)
             if whole:
                 self.linear[driver] += slope
                 self.constant += offset
             else:
                 self.hinges.append(Hinge(1, driver, slope, offset))
+
+    def add(self, function: Piecewise, driver: int) -> None:
+        """Add a function of one driver, as its constant, its first slope and a hinge a bend."""
+        constant, slope, hinges = function.terms(driver)
+        self.constant += constant
+        self.linear[driver] += slope
+        self.hinges += hinges
 
     def form(self) -> Form:
         """The finished form."""
@@ -229,54 +288,84 @@ def cost_bound(
     fees = 0
     legs = {id(leg): leg for case in every for leg in (*case.full, *case.options)}
     for leg in legs.values():
-        worst = max(leg.limit, worst_price(leg.symbol, stress, band))
+        worst = max(leg.limit, dearest(leg.instrument, stress, band, book))
         fees += costs.entry(abs(leg.instrument.notional(leg.quantity, worst)))
-    exits = lots_apart(every, stress, band, book)
+    exits = lots_apart(every, stress, band, book, slices)
     for symbol in sorted({s for case in every for s in case.symbols}):
         largest = max(case.largest(symbol) for case in every)
         instrument = book.instruments[symbol]
-        price = worst_price(symbol, stress, band)
+        price = dearest(instrument, stress, band, book)
         if instrument.margin is not None:
             exits += stress.horizon  # a payment of funding is rounded by less than one base unit
         # A fill is rounded to the tick against the fund after the slippage, and the fee is on it.
         tick = instrument.notional(largest, instrument.tick)
         exits += costs.exit(instrument.notional(largest, price))
+        exits += _optional(symbol, largest, stress, costs, band, book)
         exits += tick + costs.entry(tick) + 1 + slices
     return fees + exits
 
 
 def legging_gain(
-    every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book
+    every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book, slices: int
 ) -> int:
     """What legs that close at different times can bring at most; what they can cost is in C.
 
     It raises the high-water mark, so it counts in the gain.
     """
-    total = lots_apart(every, stress, band, book)
+    total = lots_apart(every, stress, band, book, slices)
     if not costs.legging:
         return total
     for symbol in sorted({s for case in every for s in case.symbols}):
         largest = max(case.largest(symbol) for case in every)
-        price = worst_price(symbol, stress, band)
+        price = dearest(book.instruments[symbol], stress, band, book)
         total += costs.apart(book.instruments[symbol].notional(largest, price))
+        total += _optional(symbol, largest, stress, costs, band, book)
     return total
 
 
-def lots_apart(every: Sequence[Case], stress: Stress, band: Band, book: Book) -> int:
-    """What a way out may lose or gain by slices that are out of proportion by a lot each."""
+def lots_apart(every: Sequence[Case], stress: Stress, band: Band, book: Book, slices: int) -> int:
+    """What a way out may lose or gain because each of its slices is rounded to lots, leg by leg.
+
+    Args:
+        slices: as for ``cost_bound``; the one that reduces comes before them.
+    """
     symbols = sorted({s for case in every for s in case.symbols})
     if len(symbols) < 2:
         return 0
     total = 0
     for symbol in symbols:
         instrument = book.instruments[symbol]
+        curve = envelope(instrument, stress, band, book)
+        if curve is not None:
+            total += instrument.notional(instrument.lot, curve.highest - curve.lowest)
+            continue
         low, high = stress.box[stress.driver(symbol)]
         lot = instrument.notional(instrument.lot, worst_price(symbol, stress, band))
         total += ceil_div(lot * (high - low), SCALE)
-    return total
+    return (slices + 1) * total
+
+
+def _optional(
+    symbol: str, largest: int, stress: Stress, costs: Costs, band: Band, book: Book
+) -> int:
+    """The legging allowance of an option on its underlying's notional.
+
+    Legs part by a share of the underlying's price; an option moves by no more than that price does.
+    """
+    instrument = book.instruments[symbol]
+    if instrument.kind is not Kind.OPTION or not costs.legging:
+        return 0
+    on = instrument.moves_with
+    return costs.apart(book.exposure(symbol, largest, {on: worst_price(on, stress, band)}))
+
+
+def dearest(instrument: Instrument, stress: Stress, band: Band, book: Book) -> int:
+    """The highest price of ``instrument`` in the set: costs are proportional to it."""
+    curve = envelope(instrument, stress, band, book)
+    return worst_price(instrument.symbol, stress, band) if curve is None else curve.highest
 
 
 def worst_price(symbol: str, stress: Stress, band: Band) -> int:
-    """The highest price of ``symbol`` in the set: costs are proportional to it."""
+    """The highest price in the set of a ``symbol`` with a driver of its own."""
     _, high = stress.price_box(symbol)
     return ceil_div(band[symbol][1] * (SCALE + high), SCALE)

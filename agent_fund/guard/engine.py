@@ -1,14 +1,14 @@
 """The guard itself, in the design's decision order: exact limits, certificates, repair, refusal.
 
 Pre-trade limits are judged first, in exact integers over every way the orders may fill. Then the
-finder looks for certificates and the kernel says what they prove. What fails is scaled to its
-largest share that certifies, rounded to lots, and judged again as the exact integers that will be
-sent. What cannot be certified is refused, with the reason computed here and nowhere else.
+finder looks for certificates and the kernel says what they prove. What fails is repaired, to
+its largest share or to the nearest trade, and judged again as the exact integers that will be sent. What cannot be certified is refused, with the reason computed here and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from typing import NamedTuple
@@ -17,18 +17,23 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Band, TooManyCasesError, cases
+from agent_fund.guard.clauses import checked_demands, demanded, demands_of, facts_of
+from agent_fund.guard.compile import Band, Case, TooManyCasesError, cases
 from agent_fund.guard.finder import Finder
 from agent_fund.guard.finding import Finding
-from agent_fund.guard.guardrails import margin_safety, max_drawdown
+from agent_fund.guard.guardrails import fixed_floor, margin_safety, max_drawdown
 from agent_fund.guard.kernel.certificate import Certificate
 from agent_fund.guard.kernel.form import SCALE, KernelError
-from agent_fund.guard.limits import ALWAYS, LIFE, always, pre_trade
+from agent_fund.guard.language.clause import Clause
+from agent_fund.guard.limits import ALWAYS, always, life, pre_trade
 from agent_fund.guard.machine import Bounds, is_safe
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Obligation, Role, obligations
 from agent_fund.guard.proof import Proof, bounds_of, checked, trading_of, worst_of
-from agent_fund.guard.repair import STEPS, scale
+from agent_fund.guard.repair.nearest import nearest
+from agent_fund.guard.repair.scaled import STEPS, bisected, scale
+from agent_fund.guard.repair.share import largest_share
+from agent_fund.guard.repair.trial import Trials
 from agent_fund.guard.stress import percent
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 
@@ -65,7 +70,10 @@ class Guard:
         self._finder = Finder(mandate.stress.kernel)
         # The certificates found last for obligations of one shape; a look may reuse them.
         self._known: dict[Shape, Proof] = {}
-        self.watchful = any(g.always and g.kind in ALWAYS for g in mandate.guardrails)
+        # What was compiled last; the search for a repair begins with it.
+        self._last: tuple[Proposal, Situation, Sequence[Obligation]] | None = None
+        ready_made = any(g.always and g.kind in ALWAYS for g in mandate.guardrails)
+        self.watchful = ready_made or any(clause.always for clause in mandate.clauses)
 
     def judge(self, proposal: Proposal, situation: Situation) -> Verdict:
         """The verdict on ``proposal``; never raises for what an agent can write."""
@@ -75,23 +83,56 @@ class Guard:
             return Verdict(Outcome.ADMITTED, proposal, Fraction(1), findings, (), certified)
         if not proposal.legs:
             return Verdict(Outcome.REFUSED, HOLD, Fraction(0), findings, broken, None)
-        low, high = 0, STEPS  # the admissible shares are an interval that holds 0, if 0 certifies
-        best: tuple[Proposal, tuple[Finding, ...], Certified] | None = None
-        while high - low > 1:
-            middle = (low + high) // 2
-            scaled = scale(proposal, Fraction(middle, STEPS))
-            found, proof = self._try(scaled, situation, brief=True) if scaled.legs else ((), None)
-            if proof is not None:
-                best, low = (scaled, found, proof), middle
-            elif scaled.legs:
-                high = middle
-            else:
-                low = middle  # nothing left after rounding to lots: look higher
-        if best is None:
-            return Verdict(Outcome.REFUSED, HOLD, Fraction(0), findings, broken, None)
-        scaled, findings, proof = best
-        share = Fraction(low, STEPS)
-        return Verdict(Outcome.REPAIRED, scaled, share, findings, broken, proof)
+        for kept, theta, known in self._repairs(proposal, situation):
+            found, certified = self._try(kept, situation, known=known)
+            if certified is not None:
+                asked = proposal if self.mandate.repair.nearest else None
+                return Verdict(Outcome.REPAIRED, kept, theta, found, broken, certified, asked)
+        return Verdict(Outcome.REFUSED, HOLD, Fraction(0), findings, broken, None)
+
+    def _repairs(
+        self, proposal: Proposal, situation: Situation
+    ) -> Iterator[tuple[Proposal, Fraction, Proof | None]]:
+        """What may be sent instead, as far as trials can tell, the share that it keeps, a proof.
+
+        Should the guard not certify that, a plain bisection by its own judgement follows.
+        """
+
+        def demanded(kept: Proposal) -> tuple[str, ...]:
+            found, _ = self._demands(cases(situation.book, kept), situation, kept)
+            return tuple(finding.guardrail for finding in found if not finding.holds)
+
+        trials = Trials(
+            self.mandate,
+            situation,
+            self._finder,
+            lambda kept: price_band(situation.book, kept, situation.prices, Fraction(0)),
+            lambda bounds: self._safe(bounds, situation),
+            lambda bounds: self._loss_room(situation, bounds),
+            demanded,
+            self._last,
+        )
+        repair = self.mandate.repair
+
+        def theta(kept: Proposal, share: int) -> Fraction:
+            near = repair.nearest
+            return repair.kept(proposal, kept, situation.prices) if near else Fraction(share, STEPS)
+
+        share, trial = 0, None
+        if repair.nearest:
+            trial = nearest(trials, proposal)
+        else:
+            share, trial = largest_share(trials, proposal)
+        if trial is None:
+            return
+        yield trial.proposal, theta(trial.proposal, share), trial.proof
+
+        def admits(kept: Proposal) -> bool:
+            return self._try(kept, situation, brief=True)[1] is not None
+
+        if share := bisected(proposal, admits):
+            kept = scale(proposal, Fraction(share, STEPS))
+            yield kept, theta(kept, share), None
 
     def look(self, situation: Situation) -> Certified | None:
         """A certificate for the book held, over a band of prices if one is Safe; None if not Safe.
@@ -112,7 +153,8 @@ class Guard:
         return all(finding.holds for finding in self._always(situation))
 
     def _safe(self, bounds: Bounds, situation: Situation) -> bool:
-        return is_safe(self.mandate.drawdown.limit, situation.nav, situation.mark, bounds)
+        limit = self.mandate.drawdown.limit
+        return is_safe(limit, situation.nav, situation.mark, bounds, situation.floor)
 
     def _held(self, situation: Situation, width: Fraction) -> Certified | None:
         """A certificate of the held book over a band of ``width``, if there is one that is Safe."""
@@ -136,7 +178,7 @@ class Guard:
             return None  # a broken finder; the search that follows says so in words
         if not self._safe(bounds, situation):
             return None
-        until = situation.bar + LIFE
+        until = situation.bar + life(situation.book)
         return Certified(known, band, bounds, until, until + mandate.stress.horizon)
 
     def explain(self, situation: Situation) -> Finding:
@@ -145,8 +187,8 @@ class Guard:
             if not finding.holds:
                 return finding
         band = price_band(situation.book, HOLD, situation.prices, Fraction(0))
-        drawdown, *margin = self._proved(situation, self._certify(HOLD, situation, band))
-        return next((finding for finding in margin if not finding.holds), drawdown)
+        drawdown, *others = self._proved(situation, self._certify(HOLD, situation, band))
+        return next((finding for finding in others if not finding.holds), drawdown)
 
     def bounds(self, proposal: Proposal, situation: Situation) -> Bounds:
         """What can be proved of a trade at the prices of ``situation``, Safe or not.
@@ -161,10 +203,13 @@ class Guard:
         return answer.certified.bounds
 
     def _proved(self, situation: Situation, answer: Answer) -> list[Finding]:
-        """What the certificates say: of the drawdown, and of margin accounts if there are any."""
+        """What the certificates say: of the drawdown, of a floor, and of margin accounts if any."""
         mandate, nav, words = self.mandate, situation.nav, answer.words()
         bounds = None if answer.certified is None else answer.certified.bounds
         found = [max_drawdown.judge(mandate.drawdown, nav, situation.mark, bounds, words)]
+        if mandate.guardrail("fixed_floor") is not None:
+            currency = situation.book.currency
+            found.append(fixed_floor.judge(situation.floor, nav, bounds, currency, words))
         if any(i.margin is not None for i in situation.book.instruments.values()):
             found.append(margin_safety.judge(mandate.margin_multiple, nav, bounds, words))
         return found
@@ -174,12 +219,18 @@ class Guard:
         return always(self.mandate, every, situation.book, situation.prices)
 
     def _try(
-        self, proposal: Proposal, situation: Situation, *, brief: bool = False
+        self,
+        proposal: Proposal,
+        situation: Situation,
+        *,
+        brief: bool = False,
+        known: Proof | None = None,
     ) -> tuple[tuple[Finding, ...], Certified | None]:
         """Every guardrail's finding, and the certificate if all of them hold.
 
         Args:
             brief: stop at the exact limits if one of them is broken.
+            known: certificates that may do where one leaf is too loose.
         """
         try:
             every = cases(situation.book, proposal)
@@ -187,25 +238,47 @@ class Guard:
             finding = Finding("cases", False, "a bounded number of ways", str(error), "any fills")
             return (finding,), None
         band = price_band(situation.book, proposal, situation.prices, Fraction(0))
-        findings = pre_trade(
-            self.mandate,
-            every,
-            situation.book,
-            proposal,
-            situation.prices,
-            situation.capacity,
-        )
+        findings = pre_trade(self.mandate, every, situation, proposal)
         if brief and not all(f.holds for f in findings):
             return tuple(findings), None
-        answer = self._certify(proposal, situation, band)
+        answer = self._certify(proposal, situation, band, known)
         certified = answer.certified
         if brief and (certified is None or not self._safe(certified.bounds, situation)):
             return tuple(findings), None
         findings += self._proved(situation, answer)
-        holds = all(f.holds for f in findings)
-        return tuple(findings), certified if holds else None
+        demanded, demands = self._demands(every, situation, proposal)
+        findings += demanded
+        if certified is None or not all(f.holds for f in findings):
+            return tuple(findings), None
+        proof = replace(certified.proof, demands=demands)
+        return tuple(findings), replace(certified, proof=proof)
 
-    def _certify(self, proposal: Proposal, situation: Situation, band: Band) -> Answer:
+    def _demands(
+        self, every: Sequence[Case], situation: Situation, proposal: Proposal
+    ) -> tuple[list[Finding], tuple[Certificate, ...]]:
+        """What the mandate's own stressed clauses say of a trade, and the certificates for it."""
+        mandate, facts = self.mandate, facts_of(situation, proposal)
+        if proposal.holds or not any(clause.stressed for clause in mandate.clauses):
+            return [], ()
+        try:
+            asked = demands_of(mandate, every, facts)
+            found = [self._finder.bound(demand.form, target=0) for _, demand in asked]
+            certificates = tuple(one.certificate for one in found)
+            bounds = checked_demands(mandate, asked, certificates)
+        except _FAULTS as error:
+            reason = f"no proof was found: {error}"
+            return demanded(mandate, (), None, facts, lambda clause, number: reason), ()
+
+        def words(clause: Clause, number: int) -> str:
+            demand = asked[number][1]
+            about = Obligation(Role.LOSS, "", demand.case, demand.form)
+            return self._words(about, found[number].scenario)
+
+        return demanded(mandate, asked, bounds, facts, words), certificates
+
+    def _certify(
+        self, proposal: Proposal, situation: Situation, band: Band, known: Proof | None = None
+    ) -> Answer:
         """The tightest bounds found, as the kernel proves them, and the worst scenario in words.
 
         A finder that fails or lies proves nothing: then there is no certificate.
@@ -213,7 +286,8 @@ class Guard:
         mandate, book = self.mandate, situation.book
         try:
             every = obligations(mandate, book, proposal, band)
-            answer = self._search(every, proposal, situation, band)
+            self._last = proposal, situation, every
+            answer = self._search(every, proposal, situation, band, known)
         except _FAULTS as error:
             reason = f"no proof was found: {error}"
             return Answer(None, lambda: reason)
@@ -227,6 +301,7 @@ class Guard:
         proposal: Proposal,
         situation: Situation,
         band: Band,
+        known: Proof | None = None,
     ) -> Answer:
         """Certificates for all: one leaf each, or a tree if that helps; the worst case in words."""
         mandate, book = self.mandate, situation.book
@@ -238,6 +313,10 @@ class Guard:
         ]
         proved = checked(mandate, every, Proof(tuple(trees)))
         bounds = worst_of(every, proved, trading)
+        if known is not None and not self._safe(bounds, situation):
+            trees = list(known.certificates)
+            proved = checked(mandate, every, known)
+            bounds = worst_of(every, proved, trading)
         if not self._safe(bounds, situation):
             # One leaf was too loose, or the trade is bad: search for trees, the losses last.
             for roles in ((Role.GAIN, Role.MARGIN), (Role.LOSS,)):
@@ -247,10 +326,10 @@ class Guard:
                     if obligation.role in roles and loose:
                         found = self._finder.bound(obligation.form, target=room)
                         trees[number] = found.certificate
-                        scenarios[number] = partial(_known, found.scenario)
+                        scenarios[number] = partial(self._finder.scenario, found.point)
                 proved = checked(mandate, every, Proof(tuple(trees)))
                 bounds = worst_of(every, proved, trading)
-        until = situation.bar + (LIFE if proposal.holds else 0)
+        until = situation.bar + (life(book) if proposal.holds else 0)
         latest = until + mandate.stress.horizon
         certified = Certified(Proof(tuple(trees)), band, bounds, until, latest)
         worst = _worst(every, proved, bounds)
@@ -260,7 +339,8 @@ class Guard:
         """The largest loss bound that would be Safe with the gain and costs of ``bounds``."""
         nav, kept = situation.nav * SCALE, 1 - self.mandate.drawdown.limit
         peak = max(situation.mark * SCALE, nav + bounds.gain)
-        return max(0, int(nav - bounds.costs * SCALE - kept * peak))
+        lowest = max(kept * peak, Fraction(situation.floor * SCALE))
+        return max(0, int(nav - bounds.costs * SCALE - lowest))
 
     def _words(self, obligation: Obligation, scenario: Scenario) -> str:
         """The worst scenario as a person reads it: the moves, the venue lost, which legs fill."""
@@ -278,10 +358,6 @@ class Guard:
         return ", ".join([*moves, *filled])
 
 
-def _known(scenario: Scenario) -> Scenario:
-    return scenario
-
-
 def _worst(every: Sequence[Obligation], proved: Sequence[int], bounds: Bounds) -> int:
     """The obligation to tell of: the margin account that falls short, or the largest loss."""
     role = Role.MARGIN if bounds.shortfall else Role.LOSS
@@ -294,7 +370,7 @@ def _shape(every: Sequence[Obligation]) -> Shape:
 
 
 def price_band(book: Book, proposal: Proposal, prices: Mapping[str, int], width: Fraction) -> Band:
-    """``width`` around the price of every instrument that is held or may be.
+    """``width`` around the price of every instrument that is held or may be, or moves one that is.
 
     Raises:
         DomainError: for one of them without a positive integer price.
@@ -302,6 +378,7 @@ def price_band(book: Book, proposal: Proposal, prices: Mapping[str, int], width:
     symbols = {s for s, q in book.positions.items() if q}
     symbols |= {order.instrument.symbol for order in book.open_orders}
     symbols |= {leg.instrument.symbol for leg in proposal.legs}
+    symbols |= {book.instruments[s].moves_with for s in symbols if s in book.instruments}
     band = {}
     for symbol in sorted(symbols):
         if symbol not in prices:

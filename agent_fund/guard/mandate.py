@@ -8,21 +8,31 @@ a hash; that JSON is what the log holds and what auditors check. Nobody else run
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import Exact, ratio, require_name
+from agent_fund.guard.budget import BudgetRule, Combination
 from agent_fund.guard.calibration import Calibration
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.guardrails.limit import Guardrail
+from agent_fund.guard.declared import declared_boxes
+from agent_fund.guard.guardrails.limit import KINDS, Guardrail
 from agent_fund.guard.kernel.codec import dumps
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.language.clause import Clause, written
+from agent_fund.guard.language.expression import Known, leaves
+from agent_fund.guard.language.scope import Scope, Trade
+from agent_fund.guard.language.term import Claim
+from agent_fund.guard.pricing import Pricing
+from agent_fund.guard.repair.distance import BY_SCALE, Repair
+from agent_fund.guard.stress import EXPECTED, NO_PRICING, Stress
 
-VERSION = 2
+VERSION = 3
+
+Rule = TypeVar("Rule", bound=Callable[[Scope, Trade], Claim])
 
 
 def calibrated(
@@ -33,6 +43,12 @@ def calibrated(
     basis: Mapping[str, str] | None = None,
     basis_multiple: Exact | None = None,
     lose: str | Sequence[str] = (),
+    boxes: Mapping[str, tuple[Exact, Exact]] | None = None,
+    why: str = "",
+    budgets: Sequence[BudgetRule] = (),
+    combinations: Sequence[Combination] = (),
+    expected: Exact = EXPECTED,
+    pricing: Pricing = NO_PRICING,
 ) -> Calibration:
     """A stress set of ``multiple`` times the worst move before the test window.
 
@@ -43,10 +59,16 @@ def calibrated(
         basis: ``{"BTC-PERP": "BTC"}``: the first follows the second, within a calibrated basis; its
             box is that of the second and the basis together.
         basis_multiple: of the worst move of a basis, if another than ``multiple``.
-        lose: venues of which any one may fail within the horizon; ``"any"``: every one of the run.
+        lose: of which any one may fail within the horizon: ``"venue:NAME"`` or the bare name,
+            ``"chain:eip155:1"``, ``"issuer:NAME"``; ``"any"``: any one of the run, ``"any venue"``,
+            ``"any chain"``, ``"any issuer"``.
+        boxes: declared for these instruments instead: ``{"USDC": ("-10%", "2%")}``.
+        why: the reason for these boxes; it stands in the record.
+        budgets: of the boxes used at once; see ``declared.budget``.
+        combinations: bounds on sums of moves; see ``declared.combination``.
+        expected: share of windows expected outside a box, which reports put to Kupiec's test.
+        pricing: volatilities and fees assumed of options and pool shares; see ``guard.pricing``.
     """
-    if horizon != "auto" and (type(horizon) is not int or horizon < 3):
-        raise DomainError("horizon", horizon, 'write "auto" or a number of opens, at least 3')
     baskets = {
         name: {s: ratio(w, f"weight of {s} in {name}") for s, w in weights.items()}
         for name, weights in (factors or {}).items()
@@ -54,11 +76,63 @@ def calibrated(
     return Calibration(
         _multiple(multiple, "stress multiple"),
         baskets,
-        None if horizon == "auto" else int(horizon),
+        _horizon(horizon),
         dict(basis or {}),
         None if basis_multiple is None else _multiple(basis_multiple, "basis multiple"),
         (lose,) if isinstance(lose, str) else tuple(lose),
+        declared_boxes(boxes or {}, why),
+        tuple(budgets),
+        tuple(combinations),
+        _expected(expected),
+        pricing,
     )
+
+
+def declared(
+    boxes: Mapping[str, tuple[Exact, Exact]],
+    *,
+    why: str,
+    horizon: int | str = "auto",
+    lose: str | Sequence[str] = (),
+    budgets: Sequence[BudgetRule] = (),
+    combinations: Sequence[Combination] = (),
+    expected: Exact = EXPECTED,
+    pricing: Pricing = NO_PRICING,
+) -> Calibration:
+    """A stress set of declared boxes alone, one for every instrument of the run.
+
+    Args:
+        boxes: lowest and highest move of each instrument's price over the horizon, e.g.
+            ``{"ETH": ("-50%", "50%"), "USDC": ("-10%", "2%")}``.
+        why: where they come from; it stands in the record. Others are as for ``calibrated``.
+    """
+    if not boxes:
+        raise DomainError("declared boxes", boxes, "give one for every instrument of the run")
+    return Calibration(
+        None,
+        horizon=_horizon(horizon),
+        lose=(lose,) if isinstance(lose, str) else tuple(lose),
+        declared=declared_boxes(boxes, why),
+        budgets=tuple(budgets),
+        combinations=tuple(combinations),
+        expected=_expected(expected),
+        pricing=pricing,
+    )
+
+
+def _horizon(opens: int | str) -> int | None:
+    if opens == "auto":
+        return None
+    if type(opens) is not int or opens < 3:
+        raise DomainError("horizon", opens, 'write "auto" or a number of opens, at least 3')
+    return opens
+
+
+def _expected(value: Exact) -> Fraction:
+    found = ratio(value, "expected")
+    if not 0 < found < 1:
+        raise DomainError("expected", str(value), "write a share between 0% and 100%")
+    return found
 
 
 def _multiple(value: Exact, subject: str) -> Fraction:
@@ -82,37 +156,95 @@ def costs(*, fee: Exact, slippage: Exact, legging: Exact = "0%") -> Costs:
     )
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mandate:
     """A mandate as written, not yet resolved.
 
+        mandate = Mandate("eth-neutral", stress=calibrated("2.5"), costs=costs(...))
+        mandate.add(max_drawdown("10%"))
+
+        @mandate.guardrail(rule="4.2", why="the long side is hedged")
+        def hedged(s, t):
+            after = s.book.after(t)
+            return "70%" * after.long("ETH") <= after.short("ETH")
+
     Attributes:
         name: short name without spaces.
-        guardrails: exactly one max_drawdown; other kinds at most once each.
+        guardrails: exactly one max_drawdown; other kinds at most once each, and a concentration
+            once by asset, by venue and by chain.
         reduce_to: share of the largest book that certifies to which a reduction goes.
         band: half-width of the price band that one certificate of a held book covers.
+        repair: what is tried when a trade does not certify: ``"scale"``, the same share of every
+            leg, or ``"nearest"``, a share for each; ``repair.distance.nearest`` weighs the legs.
+        clauses: guardrails of its own, in the mandate language; see ``guardrail``.
     """
 
     name: str
     stress: Calibration
     costs: Costs
-    guardrails: Sequence[Guardrail]
+    guardrails: Sequence[Guardrail] = ()
     reduce_to: Exact = "80%"
     band: Exact = "1%"
+    repair: str | Repair = BY_SCALE
+    clauses: Sequence[Clause] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         require_name(self.name, "mandate name")
-        kinds = [g.kind for g in self.guardrails]
-        if kinds.count("max_drawdown") != 1:
-            raise DomainError("guardrails", kinds, "give exactly one max_drawdown")
-        if len(set(kinds)) != len(kinds):
-            raise DomainError("guardrails", kinds, "give each kind once")
-        object.__setattr__(self, "guardrails", tuple(self.guardrails))
+        given, self.guardrails = self.guardrails, []
+        for guardrail in given:
+            self.add(guardrail)
         _share("reduce_to", ratio(self.reduce_to, "reduce_to"), Fraction(1))
         _share("band", ratio(self.band, "band"), Fraction(1, 2))
+        self._repair()
+
+    def add(self, guardrail: Guardrail) -> None:
+        """Add one ready-made guardrail.
+
+        Raises:
+            DomainError: if there is one of its kind already.
+        """
+        keys = [g.key for g in self.guardrails]
+        if guardrail.key in keys:
+            raise DomainError("guardrails", [*keys, guardrail.key], "give each kind once")
+        self.guardrails = [*self.guardrails, guardrail]
+
+    def guardrail(
+        self, *, rule: str = "", why: str = "", always: bool = False
+    ) -> Callable[[Rule], Rule]:
+        """Decorates a function ``(s, t)`` that states a guardrail of the mandate's own.
+
+        Raises:
+            DomainError: for what the language refuses, and for a name that is taken.
+        """
+
+        def add(function: Rule) -> Rule:
+            clause = written(function, rule=rule, why=why, always=always)
+            if always and clause.stressed:
+                fix = "it is proved when a trade is made; what guards the held book is max_drawdown"
+                raise DomainError(f"always of {clause.name}", always, fix)
+            if always and Known("mark") in leaves(clause.relation):
+                fix = "compare with s.nav; the fall from the mark is what max_drawdown limits"
+                raise DomainError(f"always of {clause.name}", "s.mark", fix)
+            names = [known.name for known in self.clauses]
+            if clause.name in names or clause.name in KINDS:
+                raise DomainError("guardrail", clause.name, "that name is taken; give it another")
+            self.clauses = [*self.clauses, clause]
+            return function
+
+        return add
 
     def resolve(self, stress: Stress, exit_bars: int) -> ResolvedMandate:
-        """The mandate over a resolved stress set and venue."""
+        """The mandate over a resolved stress set and venue.
+
+        Raises:
+            DomainError: if it does not have exactly one max_drawdown.
+        """
+        keys = [g.key for g in self.guardrails]
+        if "max_drawdown" not in keys:
+            raise DomainError("guardrails", keys, "give exactly one max_drawdown")
+        repair = self._repair()
+        for symbol in repair.weights:
+            stress.driver(symbol)  # refuses a name that it does not know
         return ResolvedMandate(
             self.name,
             tuple(self.guardrails),
@@ -121,7 +253,12 @@ class Mandate:
             ratio(self.reduce_to),
             ratio(self.band),
             exit_bars,
+            tuple(self.clauses),
+            repair,
         )
+
+    def _repair(self) -> Repair:
+        return self.repair if isinstance(self.repair, Repair) else Repair(self.repair)
 
 
 def _share(name: str, value: Fraction, most: Fraction) -> None:
@@ -140,6 +277,8 @@ class ResolvedMandate:
     reduce_to: Fraction
     band: Fraction
     exit_bars: int = 1
+    clauses: tuple[Clause, ...] = ()
+    repair: Repair = BY_SCALE
 
     def guardrail(self, kind: str) -> Guardrail | None:
         """The guardrail of that kind, if the mandate has it."""
@@ -179,6 +318,8 @@ class ResolvedMandate:
             "reduce_to": str(self.reduce_to),
             "band": str(self.band),
             "exit_bars": self.exit_bars,
+            "clauses": [clause.to_json() for clause in self.clauses],
+            **({} if self.repair == BY_SCALE else {"repair": self.repair.to_json()}),
         }
 
     @classmethod
@@ -198,6 +339,8 @@ class ResolvedMandate:
             ratio(value["reduce_to"]),
             ratio(value["band"]),
             value["exit_bars"],
+            tuple(Clause.from_json(clause) for clause in value["clauses"]),
+            Repair.from_json(value["repair"]) if "repair" in value else BY_SCALE,
         )
         if mandate.to_json() != value:
             raise DomainError("mandate", value.get("name"), "it is not in canonical form")

@@ -1,9 +1,11 @@
-"""Everything that must be proved of a book: loss and gain, with no venue lost and with each one
-that may be, and that no margin account falls below maintenance; each as one form of the kernel.
+"""Everything that must be proved of a book: loss and gain, with nothing lost and with each venue,
+chain or issuer that may be, and that no margin account falls below maintenance; each as one form
+of the kernel.
 
-The loss of a venue is a disjunction: what stands there is gone, a constant, and the rest moves on
-without it. A margin account's shortfall, the maintenance that it needs less its equity, must not be
-positive in any scenario, whatever the fills: positions count at the largest that they can be.
+A loss is a disjunction: what goes with it is gone, a constant, and the rest moves on without it
+(see ``lost_book``). A margin account's shortfall, the maintenance that it needs less its equity,
+must not be positive in any scenario, whatever the fills: positions count at the largest that they
+can be.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from agent_fund.guard.compile import (
     cost_bound,
     worst_fill,
 )
+from agent_fund.guard.envelopes import envelope
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge
+from agent_fund.guard.losses import Loss
+from agent_fund.guard.lost_book import concerns, gain_without, loss_without
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.stress import Stress
 
@@ -44,7 +49,7 @@ class Obligation:
     """A form of which an upper bound has to be proved.
 
     Attributes:
-        about: the venue lost, the margin account, or empty.
+        about: who is lost, as ``Loss`` writes it, the margin account, or empty.
         case: the way the legs went.
     """
 
@@ -92,38 +97,38 @@ def obligations(
     after = after_transfers(book, proposal)
     found: list[Obligation] = []
     for case in every:
-        for venue in ("", *(v for v in stress.lost if _stands_at(after, case, v))):
-            found.append(
-                Obligation(Role.LOSS, venue, case, _loss(case, venue, stress, band, after))
-            )
-            found.append(
-                Obligation(Role.GAIN, venue, case, _gain(case, venue, stress, band, after))
-            )
+        for lost in ("", *(o for o in stress.lost if concerns(Loss.parse(o), case, after))):
+            found.append(Obligation(Role.LOSS, lost, case, _loss(case, lost, stress, band, after)))
+            found.append(Obligation(Role.GAIN, lost, case, _gain(case, lost, stress, band, after)))
         for account, symbols in _margined(after, case):
             form = shortfall_form(mandate, case.only(symbols), every, account, band, after)
             found.append(Obligation(Role.MARGIN, account, case, form))
+    if stress.watched:
+        return tuple(_over_uses(obligation, stress) for obligation in found)
     return tuple(found)
 
 
-def _loss(case: Case, venue: str, stress: Stress, band: Band, book: Book) -> Form:
-    kept = _elsewhere(case, venue, book)
-    terms = Terms.held(kept, stress, band, book, -1)
-    terms.legs(kept, stress, band, worst_fill)
-    if venue:
-        incoming = sum(t.transfer.amount for t in book.transit if _at(t.transfer.target, venue))
-        high = _cash(book, venue) + sum(max(pair) for pair in _worth(case, venue, band, book))
-        terms.constant += max(0, high + incoming) * SCALE
+def _loss(case: Case, lost: str, stress: Stress, band: Band, book: Book) -> Form:
+    if lost:
+        return loss_without(Loss.parse(lost), case, stress, band, book)
+    terms = Terms.held(case, stress, band, book, -1)
+    terms.legs(case, stress, band, worst_fill)
     return terms.form()
 
 
-def _gain(case: Case, venue: str, stress: Stress, band: Band, book: Book) -> Form:
-    kept = _elsewhere(case, venue, book)
-    terms = Terms.held(kept, stress, band, book, 1)
-    terms.legs(kept, stress, band, best_fill)
-    if venue:
-        low = _cash(book, venue) + sum(min(pair) for pair in _worth(case, venue, band, book))
-        terms.constant -= low * SCALE
+def _gain(case: Case, lost: str, stress: Stress, band: Band, book: Book) -> Form:
+    if lost:
+        return gain_without(Loss.parse(lost), case, stress, band, book)
+    terms = Terms.held(case, stress, band, book, 1)
+    terms.legs(case, stress, band, best_fill)
     return terms.form()
+
+
+def _over_uses(obligation: Obligation, stress: Stress) -> Obligation:
+    """The obligation over every driver: money does not hang on what budgets watch."""
+    form = obligation.form
+    linear = (*form.linear, *[0] * (len(stress.kernel.box) - len(form.linear)))
+    return replace(obligation, form=replace(form, linear=linear))
 
 
 def shortfall_form(
@@ -141,17 +146,24 @@ def shortfall_form(
         every: all cases; trading costs of the account are counted over them.
     """
     stress = mandate.stress
-    terms = Terms(len(stress.box))
+    terms = Terms(len(stress.box), book)
     parts = [
         c.only({s for s in c.symbols if book.instruments[s].account == account}) for c in every
     ]
     costs = cost_bound(parts, stress, mandate.costs, band, book, mandate.exit_bars)
     terms.constant = (costs - book.places.get(account, 0)) * SCALE
     for symbol, quantity in case.positions.items():
+        instrument = book.instruments[symbol]
+        curve = envelope(instrument, stress, band, book)
+        if curve is not None:
+            size = abs(quantity) * instrument.multiplier
+            owed = curve.lower.times(-size) if quantity > 0 else curve.upper.times(size)
+            terms.add(owed, stress.driver(instrument.moves_with))
+            continue
         # -quantity * price * (1 + x), its price anywhere in the band: two lines, the worse counts.
         driver = stress.driver(symbol)
         low, high = band[symbol]
-        size = -quantity * book.instruments[symbol].multiplier
+        size = -quantity * instrument.multiplier
         terms.linear[driver] += size * low
         terms.constant += size * low * SCALE
         if high != low:
@@ -159,22 +171,31 @@ def shortfall_form(
             terms.hinges.append(Hinge(1, driver, rise, rise * SCALE))
     terms.legs(case, stress, band, worst_fill)
     for symbol in sorted(case.symbols):
-        _add_maintenance(terms, book.instruments[symbol], case.largest(symbol), mandate, band)
+        _add_maintenance(terms, book.instruments[symbol], case, mandate, band, book)
     return terms.form()
 
 
 def _add_maintenance(
-    terms: Terms, instrument: Instrument, largest: int, mandate: ResolvedMandate, band: Band
+    terms: Terms,
+    instrument: Instrument,
+    case: Case,
+    mandate: ResolvedMandate,
+    band: Band,
+    book: Book,
 ) -> None:
-    """The tiers' hinges for an absolute position of ``largest`` at price * (1 + x)."""
+    """The tiers' hinges for the largest absolute position of ``case`` at price * (1 + x).
+
+    Options need margin where they are owed, on the notional of their underlying.
+    """
     if instrument.margin is None:
         return
     stress, multiple = mandate.stress, mandate.margin_multiple
-    driver = stress.driver(instrument.symbol)
+    driver = stress.driver(instrument.moves_with)
     low, high = stress.box[driver]
     # The price may stand above what the driver says by the funding that a long has paid.
     paid, _ = stress.carry.get(instrument.symbol, (0, 0))
-    slope = instrument.notional(largest, band[instrument.symbol][1])
+    tops = {s: band[s][1] for s in {instrument.symbol, instrument.moves_with} if s in band}
+    slope = book.exposure(instrument.symbol, case.margined(instrument), tops)
     for rise, floor in instrument.margin.steps:
         rate = rise * multiple
         a, b = rate * slope, rate * (slope * (SCALE + paid) - floor * SCALE)
@@ -196,38 +217,6 @@ def _margined(book: Book, case: Case) -> Iterator[tuple[str, set[str]]]:
         if instrument.margin is not None:
             accounts.setdefault(instrument.account, set()).add(symbol)
     yield from sorted(accounts.items())
-
-
-def _at(place: str, venue: str) -> bool:
-    """Whether ``place`` belongs to ``venue``: itself, or an isolated account there."""
-    return place == venue or place.startswith(f"{venue}/")
-
-
-def _cash(book: Book, venue: str) -> int:
-    return sum(cash for place, cash in book.places.items() if _at(place, venue))
-
-
-def _worth(case: Case, venue: str, band: Band, book: Book) -> Iterator[tuple[int, int]]:
-    """What each position held at ``venue`` is worth at either end of the band."""
-    for symbol, quantity in case.positions.items():
-        instrument = book.instruments[symbol]
-        if instrument.venue.name == venue:
-            low, high = band[symbol]
-            yield instrument.notional(quantity, low), instrument.notional(quantity, high)
-
-
-def _elsewhere(case: Case, venue: str, book: Book) -> Case:
-    if not venue:
-        return case
-    return case.only({s for s in case.symbols if book.instruments[s].venue.name != venue})
-
-
-def _stands_at(book: Book, case: Case, venue: str) -> bool:
-    """Whether anything of the fund is or may come to be at ``venue``."""
-    if any(book.instruments[s].venue.name == venue for s in case.symbols):
-        return True
-    coming = any(_at(t.transfer.target, venue) for t in book.transit)
-    return coming or any(cash and _at(place, venue) for place, cash in book.places.items())
 
 
 def _ceil(value: Fraction) -> int:

@@ -28,14 +28,20 @@ VERSION = 3
 
 @dataclass(frozen=True)
 class Proof:
-    """One certificate for each obligation, in the order of ``obligations.obligations``."""
+    """One certificate for each obligation, in the order of ``obligations.obligations``.
+
+    Attributes:
+        demands: one for each demand of the mandate's own clauses, of a trade only.
+    """
 
     certificates: tuple[Certificate, ...]
+    demands: tuple[Certificate, ...] = ()
 
     def encode(self) -> bytes:
         """Canonical bytes; their SHA-256 stands in the guard record."""
         trees = [encode_certificate(tree) for tree in self.certificates]
-        return dumps({"v": VERSION, "certificates": trees})
+        demands = [encode_certificate(tree) for tree in self.demands]
+        return dumps({"v": VERSION, "certificates": trees, "demands": demands})
 
     @classmethod
     def decode(cls, value: Any) -> Proof:
@@ -44,11 +50,13 @@ class Proof:
         Raises:
             KernelError: for anything else.
         """
-        if not isinstance(value, dict) or set(value) != {"v", "certificates"}:
-            raise KernelError("a proof needs exactly the keys certificates and v")
-        if value["v"] != VERSION or not isinstance(value["certificates"], list):
-            raise KernelError(f"a proof has a list of certificates and v = {VERSION}")
-        return cls(tuple(decode_certificate(tree) for tree in value["certificates"]))
+        if not isinstance(value, dict) or set(value) != {"v", "certificates", "demands"}:
+            raise KernelError("a proof needs exactly the keys certificates, demands and v")
+        lists = (value["certificates"], value["demands"])
+        if value["v"] != VERSION or not all(isinstance(trees, list) for trees in lists):
+            raise KernelError(f"a proof has lists of certificates and v = {VERSION}")
+        certificates, demands = (tuple(map(decode_certificate, trees)) for trees in lists)
+        return cls(certificates, demands)
 
 
 def proved_bounds(
@@ -90,7 +98,7 @@ def trading_of(mandate: ResolvedMandate, book: Book, proposal: Proposal, band: B
     ways, stress, costs = cases(book, proposal), mandate.stress, mandate.costs
     return Trading(
         cost_bound(ways, stress, costs, band, book, mandate.exit_bars),
-        legging_gain(ways, stress, costs, band, book),
+        legging_gain(ways, stress, costs, band, book, mandate.exit_bars),
     )
 
 
@@ -139,6 +147,7 @@ def book_json(book: Book) -> dict[str, Any]:
             }
             for order in book.open_orders
         ],
+        **({} if book.time is None else {"time": book.time}),
     }
 
 

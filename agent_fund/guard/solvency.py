@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from agent_fund.domain.book import Book
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Proposal, Side
 from agent_fund.guard.compile import Case
@@ -18,6 +18,13 @@ from agent_fund.guard.finding import Finding
 
 MOST_TRANSFERS = 16
 """Transfers that may be under way at once; a book is recorded with all of them."""
+
+
+_NOT_SHORT = {
+    Kind.SPOT: "spot cannot be sold short",
+    Kind.LP_SHARE: "a share of a pool cannot be sold short",
+    Kind.OPTION: "an option is sold short from a margin account: give the instrument margin terms",
+}
 
 
 def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
@@ -46,7 +53,7 @@ def solvency(book: Book, proposal: Proposal, costs: Costs) -> Finding:
                 False,
                 f"{asset.amount(book.position(symbol))} {asset.symbol} held",
                 f"{asset.amount(sold)} {asset.symbol} to sell",
-                "spot cannot be sold short",
+                _NOT_SHORT[book.instrument(symbol).kind],
             )
     margined = {i.account for i in book.instruments.values() if i.margin is not None}
     known = {i.account for i in book.instruments.values()}
@@ -113,15 +120,24 @@ def initial_margin(
 
 
 def initial_need(every: Sequence[Case], book: Book, account: str, prices: Mapping[str, int]) -> int:
-    """Initial margin of the largest positions that ``every`` case can make at ``account``."""
+    """Initial margin of the largest positions that ``every`` case can make at ``account``.
+
+    An option that is held is no collateral: it needs all that it is worth, so that it is paid for
+    in cash. One that is owed needs the initial rate on the notional of its underlying.
+    """
     need = 0
     for symbol in sorted({s for case in every for s in case.symbols}):
         instrument = book.instruments[symbol]
         if instrument.account != account or instrument.margin is None:
             continue
         limits = [leg.limit for c in every for leg in (*c.full, *c.options) if leg.symbol == symbol]
-        largest = max(case.largest(symbol) for case in every)
-        notional = instrument.notional(largest, max([prices[symbol], *limits]))
+        price = max([prices[symbol], *limits])
+        if instrument.kind is Kind.OPTION:
+            need += instrument.notional(max(0, *(c.span(symbol)[1] for c in every)), price)
+            owed = max(case.margined(instrument) for case in every)
+            notional = book.exposure(symbol, owed, prices)
+        else:
+            notional = instrument.notional(max(case.largest(symbol) for case in every), price)
         rate = instrument.margin.initial
         need += ceil_div(notional * rate.numerator, rate.denominator)
     return need

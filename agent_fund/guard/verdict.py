@@ -10,10 +10,12 @@ from fractions import Fraction
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal
+from agent_fund.guard.activity import NOTHING_SENT, Activity
 from agent_fund.guard.compile import Band
 from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.machine import Bounds, Mode
 from agent_fund.guard.proof import Proof
+from agent_fund.guard.repair.distance import words
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Situation:
         bar: number of the bar that has just closed.
         capacity: base units of each instrument that the venue's participation cap lets one bar
             take, by recent volume.
+        floor: NAV that must not be fallen below, in base units; 0 for none.
+        activity: what the agent has sent of late, as far as throttles ask.
     """
 
     book: Book
@@ -34,6 +38,8 @@ class Situation:
     mark: int
     bar: int
     capacity: Mapping[str, int]
+    floor: int = 0
+    activity: Activity = NOTHING_SENT
 
 
 def capacity(
@@ -78,10 +84,12 @@ class Verdict:
 
     Attributes:
         proposal: what may be sent: the proposal, its largest certified share, or nothing.
-        theta: the share of each leg that is left, before rounding to lots.
+        theta: the share of each leg that is left, before rounding to lots; of a repair to the
+            nearest trade, the share of the whole by the mandate's distance.
         findings: one a guardrail, for what may be sent (for the proposal itself if refused).
         broken: what the proposal as made would have broken; empty if it was admitted.
         certified: None only if refused.
+        asked: what was proposed, if it was repaired to the nearest trade.
     """
 
     outcome: Outcome
@@ -90,6 +98,7 @@ class Verdict:
     findings: tuple[Finding, ...]
     broken: tuple[Finding, ...]
     certified: Certified | None
+    asked: Proposal | None = None
 
     @property
     def text(self) -> str:
@@ -97,6 +106,8 @@ class Verdict:
         if self.outcome is Outcome.ADMITTED:
             return "admitted"
         reasons = "; ".join(f.text for f in self.broken)
+        if self.asked is not None:
+            return f"repaired to {words(self.asked, self.proposal)}: {reasons}"
         if self.outcome is Outcome.REPAIRED:
             return f"repaired to {share(self.theta)} of the proposal: {reasons}"
         return f"refused: {reasons}"

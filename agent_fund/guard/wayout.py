@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.guard.envelopes import envelope
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.verdict import Situation
@@ -44,23 +46,50 @@ def closing(
         size = min(lots * instrument.lot, abs(quantity))
         if size:
             side = Side.SELL if quantity > 0 else Side.BUY
-            # Beyond the set the decision's edge would never fill: then the market's own counts.
-            now, then = situation.prices[symbol], anchor[symbol]
-            price = min(now, then) if side is Side.SELL else max(now, then)
-            limit = edge(mandate, symbol, side, price, instrument.tick)
+            limit = _limit(mandate, situation, instrument, side, anchor)
             legs.append(Leg(instrument, side, size, limit))
     return Proposal(tuple(legs))
+
+
+def _limit(
+    mandate: ResolvedMandate,
+    situation: Situation,
+    instrument: Instrument,
+    side: Side,
+    anchor: Mapping[str, int],
+) -> int:
+    """The limit of a closing order: the set's edge around the decision's prices or the market's.
+
+    Beyond the set the decision's edge would never fill: then the market's own counts.
+    """
+    both = {
+        symbol: sorted((situation.prices[symbol], anchor[symbol]))
+        for symbol in (instrument.symbol, instrument.moves_with)
+    }
+    band = {symbol: (low, high) for symbol, (low, high) in both.items()}
+    curve = envelope(instrument, mandate.stress, band, situation.book)
+    low, high = band[instrument.symbol]
+    if curve is None:
+        price = low if side is Side.SELL else high
+        return edge(mandate, instrument.symbol, side, price, instrument.tick)
+    price = curve.lowest if side is Side.SELL else curve.highest
+    return _beyond(mandate, side, Fraction(price), instrument.tick)
 
 
 def edge(mandate: ResolvedMandate, symbol: str, side: Side, price: int, tick: int) -> int:
     """The limit that fills anywhere inside the set: its edge, and the slippage beyond it."""
     low, high = mandate.stress.price_box(symbol)
+    move = low if side is Side.SELL else high
+    return _beyond(mandate, side, Fraction(price * (SCALE + move), SCALE), tick)
+
+
+def _beyond(mandate: ResolvedMandate, side: Side, price: Fraction, tick: int) -> int:
+    """``price`` with the slippage beyond it, to the tick, and never below one tick."""
     slippage = mandate.costs.slippage
     if side is Side.SELL:
-        worst = Fraction(price * (SCALE + low), SCALE) * (1 - slippage)
-        return max(tick, int(worst) // tick * tick)
-    worst = Fraction(price * (SCALE + high), SCALE) * (1 + slippage)
-    return ceil_div(ceil_div(worst.numerator, worst.denominator), tick) * tick
+        return max(tick, int(price * (1 - slippage)) // tick * tick)
+    worst = price * (1 + slippage)
+    return max(tick, ceil_div(ceil_div(worst.numerator, worst.denominator), tick) * tick)
 
 
 def opens_needed(latency: int, exit_bars: int) -> int:

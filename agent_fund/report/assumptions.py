@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.losses import Loss, Subject
 from agent_fund.guard.stress import percent
 from agent_fund.report.numbers import DASH, count, limit_percent
 from agent_fund.report.run import Run
@@ -87,8 +89,17 @@ def stress_rows(run: Run) -> list[tuple[str, str, str]]:
             (f"of which funding, {symbol}", percent(-paid), percent(received))
             for symbol, (paid, received) in stress.carry.items()
         ),
-        *((f"{venue} fails", "all that stands there", DASH) for venue in stress.lost),
+        *(
+            (f"{', '.join(b.of)} together", DASH, f"{b.most / SCALE:g} boxes")
+            for b in stress.budgets
+        ),
+        *((c.name, DASH, percent(c.most)) for c in stress.combinations),
+        *((f"{loss.words} fails", _gone(loss), DASH) for loss in map(Loss.parse, stress.lost)),
     ]
+
+
+def _gone(loss: Loss) -> str:
+    return "all that it issued" if loss.subject is Subject.ISSUER else "all that stands there"
 
 
 def _watched(run: Run, code: str, statement: str, tried: int, seen: str) -> Assumption:

@@ -29,6 +29,7 @@ from agent_fund.report.run import Run
 RATIO_DIGITS = 5
 BROKEN = (
     ("max_drawdown", "Limit broken", "x"),
+    ("fixed_floor", "Fixed floor broken", "x"),
     ("margin_safety", "Liquidated by the venue", "star-triangle-down"),
 )
 

@@ -17,6 +17,7 @@ from agent_fund.audit.atomic import replace_file
 from agent_fund.fund.monitor import Monitor
 from agent_fund.report import tables, terms, words
 from agent_fund.report.assumptions import assumptions
+from agent_fund.report.box_coverage import box_coverage
 from agent_fund.report.charts import drawdown_chart, exposure_chart, nav_chart
 from agent_fund.report.decision_chart import decision_chart
 from agent_fund.report.document import figure_json, page_scripts, page_style, policy_of, templates
@@ -67,6 +68,7 @@ def page(run: Run) -> str:
             price=words.price(run) if run.twin else "",
             exposure=words.exposure(run),
             assumptions=assumptions(run),
+            box_coverage=box_coverage,
             tiles=tiles(run),
             windows=cards(run),
             reasons=tables.reasons(run),

@@ -17,7 +17,7 @@ def mandate(run: Run) -> Table:
     """Each guardrail, its limit in a sentence, when it acts, and where it comes from."""
     rows = [
         (
-            g.kind,
+            g.key,
             guardrail_words.sentence(g),
             guardrail_words.when_broken(g),
             "; ".join(part for part in (g.rule, g.why) if part) or DASH,

@@ -18,6 +18,7 @@ from agent_fund.report.run import Run
 STATES = {HELD: "held", ASSUMPTION: "assumption", DEFECT: "defect"}
 PROMISES = {
     "max_drawdown": "The drawdown promise",
+    "fixed_floor": "The promise of a fixed floor",
     "margin_safety": "The promise that no account is liquidated",
 }
 STALE = 0.01
@@ -166,6 +167,8 @@ def _broken(run: Run, breach: Breach) -> str:
     nav = f"NAV was {money(run.nav(breach.nav), run.currency)}, {below} below its high-water mark"
     if breach.limit == "margin_safety":
         happened = f"{at}, a venue closed positions for want of margin; after it {nav}"
+    elif breach.limit == "fixed_floor":
+        happened = f"{at}, {nav}, and below the fixed floor"
     else:
         happened = f"{at}, {nav}; the limit is {limit_percent(run.limit)}"
     return f"{happened}. {after}. The deepest drawdown was {percent_up(float(run.drawdown.min()))}."

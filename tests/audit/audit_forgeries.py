@@ -409,7 +409,11 @@ def proved(name: str, said: str, body: Callable[[bytes], bytes]) -> None:
 
 
 proved("proof_with_spaces", "not in canonical form", lambda body: body.replace(b",", b", "))
-proved("proof_of_no_cases", "certificates for", lambda body: b'{"certificates":[],"v":3}')
+proved(
+    "proof_of_no_cases",
+    "certificates for",
+    lambda body: b'{"certificates":[],"demands":[],"v":3}',
+)
 proved("proof_of_another_version", "v = 3", lambda body: body.replace(b'"v":3', b'"v":2'))
 proved("proof_that_is_no_json", "malformed", lambda body: b"{")
 proved("proof_that_is_no_text", "malformed", lambda body: b"\xff\xfe")
@@ -836,7 +840,7 @@ def decoy(body: bytes) -> bytes:
 
 reworded("mandate_with_a_decoy", "not in canonical form", "mandate", decoy)
 reworded("mandate_that_is_a_list", "malformed", "mandate", lambda body: b"[]")
-reworded("mandate_without_a_stress_set", "malformed", "mandate", lambda body: b'{"v":2}')
+reworded("mandate_without_a_stress_set", "malformed", "mandate", lambda body: b'{"v":3}')
 reworded("config_that_is_a_list", "malformed", "config", lambda body: b"[]")
 reworded("config_nested_without_end", "malformed", "config", lambda body: b"[" * 100_000)
 reworded(
@@ -1453,4 +1457,60 @@ edits("trend", "fill", "no form of kind", "a_field_of_another_type", price=1)
 def a_record_with_a_footnote(forger: Forger) -> int:
     index = forger.find("fill")
     forger.records[index]["note"] = "best price"
+    return index
+
+
+def demanded(name: str, said: str, change: Callable[[list], object], act: str = "decide") -> None:
+    """A forgery of what was proved of a trade for the mandate's own clauses."""
+
+    def forge(forger: Forger) -> int:
+        index = decision(forger, "repaired") if act == "decide" else forger.find(act, 2)
+        record = forger.records[index]
+        body = json.loads(forger.blob(record["proof"]))
+        change(body["demands"])
+        text = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        record["proof"] = forger.put(text.encode())
+        return index
+
+    forge.__name__ = name
+    FORGERIES.append(Forgery("clauses", said, forge))
+
+
+def weighed(demands: list) -> None:
+    demands[0] = encode_certificate(Leaf((), ((0, 1 << 240),)))
+
+
+demanded("demands_left_out", "0 certificates for 1 demands", lambda demands: demands.clear())
+demanded("demands_twice", "2 certificates for 1 demands", lambda d: d.append(d[0]))
+demanded("demand_that_proves_less", "the limit is", weighed)
+demanded(
+    "demands_of_a_look",
+    "a look proves nothing of a trade",
+    lambda demands: demands.append(encode_certificate(Leaf((), ()))),
+    act="look",
+)
+
+
+@forgery("clauses", "the limits say")
+def less_of_a_clause(forger: Forger) -> int:
+    index = decision(forger, "repaired")
+    finding = forger.records[index]["findings"][-1]
+    assert finding["guardrail"] == "coin"
+    finding["value"] = "within 0.99% of NAV of it at worst"
+    return index
+
+
+@forgery("clauses", "its limits are")
+def another_limit_of_a_clause(forger: Forger) -> int:
+    index = decision(forger, "refused")
+    finding = forger.records[index]["findings"][-1]
+    assert finding["guardrail"] == "coin"
+    finding["limit"] = "loss(COIN) ≤ 2% · NAV"
+    return index
+
+
+@forgery("clauses", "what is proved comes last")
+def a_clause_left_out_of_the_findings(forger: Forger) -> int:
+    index = decision(forger, "repaired")
+    assert forger.records[index]["findings"].pop()["guardrail"] == "coin"
     return index

@@ -10,7 +10,10 @@
 ``gaps``     September 2001, when the exchange was closed for a week
 ``locked``   a venue with latency, and an agent that goes on proposing while it is locked out
 ``slow``     a venue with latency, and a way out of several bars
+``throttled`` limits of what is sent, and an agent that sends more
+``floored``  a fixed floor that a redemption would break, and prices that come near it
 ``hedged``   a coin and its perpetual at two venues: short, funded, money under way, both ways
+``clauses``  the same under guardrails of the mandate's own, exact and stressed
 ``liquidated`` a perpetual held long through a crash beyond its set
 ``drained``  money at two venues, and a redemption that one of them cannot pay
 """
@@ -48,11 +51,49 @@ HEDGED = {
     120: ["sell all COIN", "buy all PERP"],
 }
 LONG = {2: ["buy 2000 PERP", "buy 100 COIN"], 40: ["buy 400 PERP"]}
+CLAUSES = """
+
+@mandate.guardrail(rule="1", why="what the coin may cost")
+def coin(s, t):
+    after = s.book.after(t)
+    return (after.loss("COIN") <= "1%" * s.nav) & (after.gross("COIN") <= 3 * s.nav)
+
+
+@mandate.guardrail(rule="2", always=True)
+def covered(s, t):
+    after = s.book.after(t)
+    return after.net("COIN") <= "90%" * s.nav
+"""
 DRAINED = """
 [[flows]]
 date = 2020-03-02
 amount = "-700000"
 name = "widow"
+"""
+THROTTLES = """
+from agent_fund.guard.guardrails.message_throttle import message_throttle
+from agent_fund.guard.guardrails.price_collar import price_collar
+from agent_fund.guard.guardrails.repeated_execution_throttle import repeated_execution_throttle
+from agent_fund.guard.guardrails.turnover_throttle import turnover_throttle
+
+mandate.add(price_collar("3%"))
+mandate.add(repeated_execution_throttle(times=3, bars=12))
+mandate.add(turnover_throttle("3%", bars=10))
+mandate.add(message_throttle(orders=6, bars=9))
+"""
+SENDS = {
+    bar: ["buy 5 SP500"] if bar % 3 else ["sell 1 SP500", "buy 8 NASDAQ"] for bar in range(2, 60)
+}
+FLOOR = """
+from agent_fund.guard.guardrails.fixed_floor import fixed_floor
+
+mandate.add(fixed_floor("960000 USD"))
+"""
+HEIR = """
+[[flows]]
+date = 2007-07-10
+amount = "-50000"
+name = "heir"
 """
 CALM = ("end = 2008-04-01", "end = 2007-12-20")
 
@@ -82,12 +123,17 @@ class Runs:
         if name == "trend":
             workspace.make(folder)
             return
-        if name in ("hedged", "liquidated", "drained"):
+        if name in ("hedged", "clauses", "liquidated", "drained"):
             self._margined(name, folder)
             return
         self.folder("trend")
         if name == "model":
             changes = [CALM, (SMA, MODEL)]
+        elif name == "throttled":
+            changes = [CALM, (SMA, planned(SENDS))]
+        elif name == "floored":
+            flows = ("unguarded = true\n", f"unguarded = true\n{HEIR}\n")
+            changes = [flows, (SMA, planned({20: BOTH, 60: BOTH, 90: BOTH}))]
         elif name == "way_out":
             changes = [(SMA, planned({2: BOTH}))]
         elif name == "crash":
@@ -121,17 +167,25 @@ class Runs:
         mandates = {
             "locked": ('max_drawdown("8%")', "1"),
             "way_out": ('max_drawdown("8%")', "1"),
+            "floored": ('max_drawdown("60%")', "1"),
             "crash": ('max_drawdown("5%")', "1/8"),
             "exact": ('max_drawdown("20%"), gross_leverage("40%", always=True)', "2"),
         }
         if name in mandates:
             workspace.mandate(path, *mandates[name])
+        if name in ("throttled", "floored"):
+            file = path.parent.parent / "guardrails" / "index_drawdown.py"
+            file.write_text(file.read_text() + (THROTTLES if name == "throttled" else FLOOR))
         if name == "model":
             workspace.record_cassette(path)
 
     def _margined(self, name: str, folder: Path) -> None:
         if name == "hedged":
             workspace.make_margined(folder, planned(HEDGED))
+        elif name == "clauses":
+            workspace.make_margined(folder, planned(HEDGED))
+            file = folder / "guardrails" / "index_drawdown.py"
+            file.write_text(file.read_text() + CLAUSES)
         elif name == "liquidated":
             latency = ("bars = 0", "bars = 1")
             crash = {50: 60, 51: 40, 52: 300}
@@ -157,7 +211,10 @@ NAMES = (
     "gaps",
     "locked",
     "slow",
+    "throttled",
+    "floored",
     "hedged",
+    "clauses",
     "liquidated",
     "drained",
 )

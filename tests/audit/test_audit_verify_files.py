@@ -222,7 +222,8 @@ def places(value: object, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path]
 
 
-FLOATS = {"exposure", "stale_opens", "unguarded"}
+# What rests on data that no log holds, or is measured in floats.
+FLOATS = {"exposure", "stale_opens", "unguarded", "box_coverage"}
 RATIOS = {"cagr", "volatility", "sharpe", "sortino", "calmar"}
 
 

@@ -183,7 +183,7 @@ def test_a_mandate_that_admits_nothing_is_refused(
         ("max_drawdown(0.2)", "limit of max_drawdown"),
         ('max_drawdown("100%")', "less than 100%"),
         ('gross_leverage("100%")', "exactly one max_drawdown"),
-        ('max_drawdown("20%"), max_drawdown("10%")', "exactly one max_drawdown"),
+        ('max_drawdown("20%"), max_drawdown("10%")', "each kind once"),
     ],
 )
 def test_a_mandate_that_is_none_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -29,6 +30,13 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 SHORT = ("end = 2008-04-01", "end = 2007-09-01")
 ALONE = ("unguarded = true", "unguarded = false")
 SAMPLED = 6
+THROTTLES = """
+from agent_fund.guard.guardrails.repeated_execution_throttle import repeated_execution_throttle
+from agent_fund.guard.guardrails.turnover_throttle import turnover_throttle
+
+mandate.add(repeated_execution_throttle(times=3, bars=12))
+mandate.add(turnover_throttle("2.2%", bars=8))
+"""
 
 
 class Whole:
@@ -66,6 +74,25 @@ def margined(tmp_path_factory: pytest.TempPathFactory) -> Whole:
         80: ["buy all PERP"],
     }
     path = make_margined(tmp_path_factory.mktemp("margined") / "workspace", planned(plan), ALONE)
+    done = subprocess.run(
+        command(path, "none"), capture_output=True, text=True, check=True, env=ENVIRONMENT
+    )
+    return Whole(path, int(done.stdout), next(runs(path).iterdir()))
+
+
+@pytest.fixture(scope="module")
+def throttled(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """A run whose agent sends more than its throttles let through."""
+    plan = {bar: ["buy 5 SP500"] if bar % 3 else ["buy 8 NASDAQ"] for bar in range(2, 40)}
+    path = make(
+        tmp_path_factory.mktemp("throttled") / "workspace",
+        SHORT,
+        ALONE,
+        (SMA, planned(plan)),
+        market=market,
+    )
+    file = path.parent.parent / "guardrails" / "index_drawdown.py"
+    file.write_text(file.read_text() + THROTTLES)
     done = subprocess.run(
         command(path, "none"), capture_output=True, text=True, check=True, env=ENVIRONMENT
     )
@@ -115,6 +142,18 @@ def test_a_margined_run_killed_at_a_commit_is_resumed(
 ) -> None:
     number = random.Random(f"{place} {sample}").randrange(1, margined.commits + 1)
     require_whole(margined, died(margined.path, place, number))
+
+
+@pytest.mark.parametrize("sample", range(SAMPLED))
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_a_throttled_run_killed_at_a_commit_refuses_the_same_proposals(
+    throttled: Whole, place: str, sample: int
+) -> None:
+    """What was sent before the kill counts after it: the log is the very same, refusals and all."""
+    reasons = json.loads(throttled.summary)["reasons"]
+    assert min(reasons["repeated_execution_throttle"], reasons["turnover_throttle"]) > 2
+    number = random.Random(f"{place} {sample}").randrange(1, throttled.commits + 1)
+    require_whole(throttled, died(throttled.path, place, number))
 
 
 def test_a_margined_run_killed_at_any_moment_is_resumed(margined: Whole) -> None:

@@ -46,7 +46,10 @@ def test_init_leaves_out_what_machines_leave_behind(tmp_path: Path) -> None:
         (source / name / "kept.py").write_text("")
         (source / name / "dropped.pyc").write_text("")
     (source / "backtests" / "one.toml").write_text("")
+    (source / "guardrails" / "proofs").mkdir()
+    (source / "guardrails" / "proofs" / "Machine.v").write_text("")
     assert make_workspace(tmp_path / "mine", source) == "backtests/one.toml"
+    assert not (tmp_path / "mine" / "guardrails" / "proofs").exists()
     for name in FOLDERS:
         assert (tmp_path / "mine" / name / "kept.py").is_file()
         assert not list((tmp_path / "mine" / name).glob("*pyc*"))

@@ -33,6 +33,7 @@ from agent_fund.fund.monitor import Monitor
 from agent_fund.fund.terms import Gate, Terms, Tick
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
+from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Machine
@@ -140,8 +141,9 @@ class Adversary:
     def decide(self, snapshot: Snapshot, book: Book) -> Proposal:
         fund = self.fund
         assert fund is not None
+        machine, prices = fund.machine, snapshot.prices
         situation = Situation(
-            book, snapshot.prices, fund.machine.v, fund.machine.h, snapshot.bar, self.capacity
+            book, prices, machine.v, machine.h, snapshot.bar, self.capacity, machine.F
         )
         best, worst = Proposal(), self._play(book, Proposal(), snapshot.bar)
         for proposal in self._candidates(snapshot, book):
@@ -266,6 +268,7 @@ def world(
     )
     monitor = Monitor(resolved, [i.symbol for i in market.instruments])
     chosen: Gate = guard if gate is None else gate  # type: ignore[assignment]
+    floor = floor_of(resolved.guardrail("fixed_floor"), CAPITAL, USD)
     journal = Journal(recorder, resolved.digest)
     commitments = Commitments(recorder, Provenance({"fund": "world"}, b"s" * 32))
     fund = Fund(
@@ -276,7 +279,7 @@ def world(
         cadence=Cadence("bar"),
         gate=chosen,
         guard=guard,
-        machine=Machine(resolved.drawdown.limit if limit is None else limit, CAPITAL),
+        machine=Machine(resolved.drawdown.limit if limit is None else limit, CAPITAL, floor),
         ledger=ledger,
         desk=Desk(ledger, {VENUE.name: venue}),
         terms=Terms(

@@ -72,13 +72,13 @@ def test_slices_that_lots_put_out_of_proportion_are_paid_for() -> None:
     book, rules = run.fund._orders.book, run.fund._guard.mandate
     every = cases(book, Proposal())
     band = {"A": (START, START), "P": (START * FINE, START * FINE)}
-    lots = lots_apart(every, rules.stress, band, book)
+    lots = lots_apart(every, rules.stress, band, book, 1)
     low, high = rules.stress.box[0]
     assert lots >= SPOT.notional(SPOT.lot, START) * (high - low) // 10**6
-    assert legging_gain(every, rules.stress, rules.costs, band, book) == lots
+    assert legging_gain(every, rules.stress, rules.costs, band, book, 1) == lots
     assert cost_bound(every, rules.stress, rules.costs, band, book, 1) > lots
     alone = [case.only({"A"}) for case in every]
-    assert lots_apart(alone, rules.stress, band, book) == 0
+    assert lots_apart(alone, rules.stress, band, book, 1) == 0
 
 
 class At:
@@ -118,3 +118,17 @@ def test_more_transfers_than_a_record_holds_are_refused() -> None:
     run.run()
     assert not run.fund._orders.book.transit
     run.finished().replayed()
+
+
+def test_nothing_is_closed_beside_an_order_that_may_still_fill(monkeypatch) -> None:
+    """A cancel that the venue has not confirmed: the order still fills, so the way out waits."""
+    fall = Fraction(78, 100)
+    run = hedged([(1, 1, 1)] * 10 + [(fall, fall, fall)] * 6, legging=Fraction(31, 100))
+    run.run(10)
+    orders, sent = run.fund._orders, []
+    monkeypatch.setattr(type(orders), "cancel", lambda self, bar: None)
+    monkeypatch.setattr(type(orders), "any_open", property(lambda self: True))
+    monkeypatch.setattr(type(orders), "send", lambda self, *given: sent.append(given))
+    run.fund._reduce()
+    assert sent == []
+    assert run.fund.machine.mode is Mode.ACTIVE

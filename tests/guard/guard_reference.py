@@ -125,24 +125,6 @@ def maximum(form: Form, stress: StressSet) -> Fraction:
     return max(form_value(form, x) for x in vertices(stress.box, stress.rows, kinks))
 
 
-def has_empty_leaf(stress: StressSet, tree: Certificate) -> bool:
-    """Whether a leaf covers a part of the box in which the rows leave no scenario."""
-    return any(
-        next(vertices(box, stress.rows), None) is None for box in _leaf_boxes(tree, stress.box)
-    )
-
-
-def _leaf_boxes(
-    tree: Certificate, box: tuple[tuple[int, int], ...]
-) -> Iterator[tuple[tuple[int, int], ...]]:
-    if isinstance(tree, Leaf):
-        yield box
-        return
-    low, high = box[tree.driver]
-    for half, part in ((tree.left, (low, tree.at)), (tree.right, (tree.at, high))):
-        yield from _leaf_boxes(half, (*box[: tree.driver], part, *box[tree.driver + 1 :]))
-
-
 def vertices(
     box: Sequence[tuple[int, int]],
     rows: Sequence[Row],

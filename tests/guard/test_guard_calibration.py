@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.guard.calibration import Calibration, Past
+from agent_fund.guard.budget import BudgetRule
+from agent_fund.guard.calibration import Calibration
+from agent_fund.guard.excursions import Past
 from agent_fund.guard.guardrails.cash_floor import cash_floor
 from agent_fund.guard.guardrails.concentration import concentration
 from agent_fund.guard.guardrails.gross_leverage import gross_leverage
@@ -112,7 +114,9 @@ def test_every_common_excursion_with_its_funding_times_the_multiple_lies_in_the_
         st.sampled_from([{}, {"BBB": "AAA"}, {"AAA": "CCC"}, {"AAA": "CCC", "BBB": "CCC"}])
     )
     factors = {"basket": weights(basket)} if data.draw(st.booleans()) else {}
-    stress = Calibration(multiple, factors, basis=basis).resolve(past, horizon)
+    rules = data.draw(st.sampled_from([(), (SYMBOLS,), (("AAA", "CCC"), ("BBB", "CCC"))]))
+    budgets = tuple(BudgetRule(of, None) for of in rules)
+    stress = Calibration(multiple, factors, basis=basis, budgets=budgets).resolve(past, horizon)
     assert stress.horizon == horizon
     for before, after in excursions(past, SYMBOLS, horizon):
         moves = stress.moves(before, funded(stress, before, after, signs))

@@ -279,8 +279,8 @@ def test_a_proof_is_read_back_and_garbage_is_refused() -> None:
         {**value, "v": 2},
         {**value, "v": 4},
         {**value, "x": 1},
-        {"v": 3, "certificates": {}},
-        {"v": 3, "certificates": None},
+        {"v": 3, "certificates": {}, "demands": []},
+        {"v": 3, "certificates": [], "demands": None},
         {"v": 1, "cases": [[tree, tree] for tree in value["certificates"]]},
     )
     for bad in shapes:
@@ -288,7 +288,7 @@ def test_a_proof_is_read_back_and_garbage_is_refused() -> None:
             Proof.decode(bad)
     for tree in ([], [value["certificates"][0]], "ab", None, {}):
         with pytest.raises(KernelError):
-            Proof.decode({"v": 3, "certificates": [tree]})
+            Proof.decode({"v": 3, "certificates": [tree], "demands": []})
 
 
 def isolated(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ from agent_fund.guard.kernel.form import SCALE, KernelError, StressSet
 from agent_fund.guard.machine import is_safe
 from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
 from agent_fund.guard.proof import Proof, proved_bounds
-from agent_fund.guard.repair import STEPS, scale
+from agent_fund.guard.repair.scaled import STEPS, scale
 from agent_fund.guard.stress import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 
@@ -341,8 +341,8 @@ def test_a_float_in_a_mandate_is_refused_with_the_fix(make: Callable[[], object]
         lambda: calibrated("2", horizon=True),
         lambda: calibrated("2", horizon="long"),
         lambda: calibrated("2", horizon=3.0),  # type: ignore[arg-type]
-        lambda: written(guardrails=[]),
-        lambda: written(guardrails=[gross_leverage("1")]),
+        lambda: written(guardrails=[]).resolve(tied_stress(), 1),
+        lambda: written(guardrails=[gross_leverage("1")]).resolve(tied_stress(), 1),
         lambda: written(guardrails=[max_drawdown("20%"), max_drawdown("10%")]),
         lambda: written(guardrails=[max_drawdown("20%"), *[gross_leverage("1")] * 2]),
         lambda: written(reduce_to="101%"),
@@ -361,6 +361,6 @@ def test_a_resolved_mandate_is_read_back_and_nothing_else_is() -> None:
     mandate = make_mandate("20%", gross_leverage("1", rule="4.2"), stress=tied_stress())
     value = json.loads(json.dumps(mandate.to_json()))
     assert ResolvedMandate.from_json(value).digest == mandate.digest
-    for change in ({"v": 1}, {"v": 3}, {"band": "1%"}, {"more": 1}):
+    for change in ({"v": 2}, {"v": 4}, {"clauses": [{}]}, {"band": "1%"}, {"more": 1}):
         with pytest.raises(DomainError):
             ResolvedMandate.from_json({**value, **change})

@@ -353,7 +353,8 @@ def test_free_cash_is_judged_after_every_purchase_and_at_the_largest_margin(seed
 def findings(book: Book, proposal: Proposal, *rails: Guardrail) -> dict[str, Finding]:
     every = cases(book, proposal)
     room = dict.fromkeys(PRICES, 10**15)
-    found = pre_trade(mandate(*rails), every, book, proposal, PRICES, room)
+    seen = Situation(book, PRICES, book.nav(PRICES), book.nav(PRICES), 7, room)
+    found = pre_trade(mandate(*rails), every, seen, proposal)
     return {finding.guardrail: finding for finding in found}
 
 

@@ -15,14 +15,16 @@ from guard_margin_simulation import PRICES, Case, history, random_case
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder, Point
+from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.certificate import SHIFT, Leaf
-from agent_fund.guard.kernel.form import SCALE, Form, KernelError
+from agent_fund.guard.kernel.form import SCALE, KernelError
 from agent_fund.guard.machine import is_safe
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import obligations
+from agent_fund.guard.program import Optimum
 from agent_fund.guard.proof import Proof, proved_bounds
 from agent_fund.guard.reduction import reduction
+from agent_fund.guard.relaxation import Box, FloatForm
 from agent_fund.guard.verdict import Certified, Outcome, Situation
 from agent_fund.guard.wayout import closing
 
@@ -130,11 +132,11 @@ def test_a_look_solves_no_program_while_its_certificates_are_good_enough(
             continue
         found += 1
 
-        def solve(self: Finder, form: Form, box: list[tuple[int, int]]) -> tuple[Leaf, Point]:
+        def solve(self: Finder, form: FloatForm, box: Box) -> Optimum:
             raise AssertionError("a program was solved")
 
         with monkeypatch.context() as patch:
-            patch.setattr(Finder, "_leaf", solve)
+            patch.setattr(Finder, "_relax", solve)
             assert guard.look(situation) is not None
 
 
@@ -143,18 +145,18 @@ def lie(patch: pytest.MonkeyPatch, rng: Random) -> None:
     honest = Finder._leaf
     numbers: list[Any] = [0, 1, -1, ONE, -ONE, 10**30, -(10**30), 0.5, None, True]
 
-    def leaf(self: Finder, form: Form, box: list[tuple[int, int]]) -> tuple[Leaf, Point]:
-        found, scenario = honest(self, form, box)
+    def leaf(self: Finder, form: FloatForm, relaxed: Optimum) -> Leaf:
+        found = honest(self, form, relaxed)
         how = rng.randrange(6)
         if how == 0:
             weights = tuple((row, rng.choice(numbers)) for row, _ in found.multipliers)
-            return Leaf(found.tangents, weights), scenario
+            return Leaf(found.tangents, weights)
         if how == 1:
-            return Leaf(tuple(rng.choice(numbers) for _ in found.tangents), ()), scenario
+            return Leaf(tuple(rng.choice(numbers) for _ in found.tangents), ())
         if how == 2:
             duals = tuple((row, rng.choice([1, ONE, 5 * ONE])) for row, _ in found.multipliers)
-            return Leaf(found.tangents, duals), scenario
-        return found, scenario
+            return Leaf(found.tangents, duals)
+        return found
 
     patch.setattr(Finder, "_leaf", leaf)
 

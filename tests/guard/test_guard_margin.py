@@ -127,9 +127,10 @@ def test_the_shortfall_of_a_held_book_is_what_it_lacks_and_its_costs_and_no_more
                 most += size * start * (1 + Fraction(high + paid, SCALE)) * of_price + tick
                 # Two or three roundings up, of a base unit or a price unit, and one a slice.
                 most += 9 + size * (1 + of_price)
-                # A lot by which slices may be out of proportion; a base unit for each funding.
+                # A lot by which each slice may be out of proportion; a base unit for each funding.
                 dearest = (start + 1) * (1 + Fraction(high + paid, SCALE)) + 1
-                most += item.lot * item.multiplier * dearest * Fraction(high - low, SCALE)
+                lot = item.lot * item.multiplier * dearest * Fraction(high - low, SCALE)
+                most += (case.mandate.exit_bars + 1) * (lot + 1)
                 most += stress.horizon
             point = [moves[s] for s in stress.instruments]
             for factor in stress.factors:

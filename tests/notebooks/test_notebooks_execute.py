@@ -30,10 +30,12 @@ SAID = {
         "tamper": [
             "'as it was': 'proved'",
             "'smaller_claim': 'refused: proves",
-            "'lower_line': 'refused: majorant",
+            "'half_a_multiplier': 'refused: proves",
             "'no_multiplier': 'refused: proves",
         ],
-        "file": ["0 proved: value <=", "1 refused: proves", "1 refused: majorant"],
+        "file": ["0 proved: value <=", "1 refused: proves"],
+        "language": ["loss(STOCKS)", "repaired to", "stocks are left"],
+        "language-agrees": ["True"],
         "engine-agrees": ["True"],
     },
     "quickstart.ipynb": {

@@ -1,7 +1,8 @@
 """Gross exposure, the sum of absolute positions at decision prices, stays within a share of NAV.
 
-A pre-trade limit: it counts every way the open orders and the trade may fill. A breach that the
-market alone made blocks increases and forces no sale, unless the guardrail says ``always``.
+A pre-trade limit: it counts every way the open orders and the trade may fill, an option as the
+whole of its underlying. A breach that the market alone made blocks increases and forces no sale,
+unless the guardrail says ``always``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def judge(
 ) -> Finding:
     """The finding for the worst of ``every`` way the orders may fill."""
     worst = max(_gross(case, book, prices) for case in every)
-    before = sum(abs(book.instruments[s].notional(q, prices[s])) for s, q in book.positions.items())
+    before = sum(book.exposure(s, q, prices) for s, q in book.positions.items())
     holds = worst <= guardrail.limit * nav or (worst <= before and not guardrail.always)
     return Finding(
         "gross_leverage",
@@ -40,4 +41,4 @@ def judge(
 
 
 def _gross(case: Case, book: Book, prices: Mapping[str, int]) -> int:
-    return sum(book.instruments[s].notional(case.largest(s), prices[s]) for s in case.symbols)
+    return sum(book.exposure(s, case.largest(s), prices) for s in case.symbols)

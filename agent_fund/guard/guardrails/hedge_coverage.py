@@ -15,8 +15,9 @@ from fractions import Fraction
 from functools import cache
 
 from agent_fund.domain.book import Book
+from agent_fund.domain.derivative import OptionTerms
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.money import Exact, ratio
 from agent_fund.guard.compile import Case
 from agent_fund.guard.finding import Finding, share
@@ -58,6 +59,15 @@ def judge(
     broken, worst, where = False, Fraction(0), "covered"
     for asset in terms["assets"].split():
         sizes = _sizes(tuple(i for i in book.instruments.values() if i.underlying == asset))
+        pools = [i.symbol for i, _ in sizes if i.kind is Kind.LP_SHARE]
+        if any(symbol in case.symbols for symbol in pools for case in every):
+            return Finding(
+                "hedge_coverage",
+                False,
+                f"a fixed amount of {asset}",
+                f"a share of a pool, {pools[0]}",
+                "what it holds moves with the price: bound it by net_exposure instead",
+            )
         under = over = 0
         for case in every:
             short_of, beyond = _missed(case, sizes, least, most)
@@ -104,11 +114,22 @@ def _missed(
     """How far short of coverage, and how far beyond it, each at the fills that are worst."""
     under = over = 0
     for instrument, size in sizes:
-        low, high = case.span(instrument.symbol)
+        low, high = _hedging(instrument, *case.span(instrument.symbol))
         # Longs ask for cover and shorts give it, so more is always less covered.
         under += size * (least.numerator * high if high > 0 else least.denominator * high)
         over -= size * (most.numerator * low if low > 0 else most.denominator * low)
     return max(under, 0) * most.denominator, max(over, 0) * least.denominator
+
+
+def _hedging(instrument: Instrument, low: int, high: int) -> tuple[int, int]:
+    """The least and the most that positions from ``low`` to ``high`` are long.
+
+    An option moves with anything from nothing to the whole of its underlying, a put against it.
+    """
+    if not isinstance(instrument.terms, OptionTerms):
+        return low, high
+    low, high = min(0, low), max(0, high)
+    return (low, high) if instrument.terms.call else (-high, -low)
 
 
 def _value(instrument: Instrument, size: int, prices: Mapping[str, int]) -> Fraction:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.money import Exact, ratio
+from agent_fund.domain.money import Exact, ratio, require_name
+from agent_fund.guard.finding import share
 
 KINDS = (
     "max_drawdown",
@@ -20,7 +22,20 @@ KINDS = (
     "cash_floor",
     "margin_safety",
     "liquidity",
+    "fixed_floor",
+    "price_collar",
+    "slippage_cap",
+    "max_order_value",
+    "max_order_volume",
+    "turnover_throttle",
+    "message_throttle",
+    "repeated_execution_throttle",
+    "instrument_allow_list",
+    "destination_allow_list",
+    "reduce_only",
 )
+MOST_BARS = 10**6
+"""More bars than that are no window of anything."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +48,8 @@ class Guardrail:
             guardrail's own file says.
         always: a passive breach (the market moved) forces a reduction too.
         rule, why: where the limit comes from, and what it is for; recorded, never evaluated.
-        terms: what the kind needs beyond its limit, by name, as canonical text.
+        terms: what the kind needs beyond its limit, by name, as canonical text. A limit that is
+            no share says in ``unit`` what it counts; one that is a list has it in ``names``.
     """
 
     kind: str
@@ -50,6 +66,32 @@ class Guardrail:
             raise DomainError(f"limit of {self.kind}", self.limit, "write a Fraction of 0 or more")
         if self.kind == "max_drawdown" and self.limit >= 1:
             raise DomainError(f"limit of {self.kind}", str(self.limit), "write less than 100%")
+
+    @property
+    def key(self) -> str:
+        """What a mandate may state once, and what findings call it: the kind, and what it is by."""
+        by = self.terms.get("by")
+        return self.kind if by is None else f"{self.kind} by {by}"
+
+    @property
+    def stated(self) -> str:
+        """The limit as people read it: a share, a number of something, or names."""
+        if "names" in self.terms:
+            return self.terms["names"]
+        unit = self.terms.get("unit")
+        if unit is None:
+            return share(self.limit)
+        number = Decimal(self.limit.numerator) / Decimal(self.limit.denominator)
+        return f"{number:,f} {unit}"
+
+    @property
+    def bars(self) -> int:
+        """The term ``bars``.
+
+        Raises:
+            DomainError: for anything but a number of bars from 1 to MOST_BARS.
+        """
+        return require_bars(ratio(self.terms["bars"]), self.kind)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a mandate's canonical JSON."""
@@ -97,3 +139,37 @@ def text_of(value: Exact, subject: str) -> str:
     if found < 0:
         raise DomainError(subject, str(value), "write a share of 0% or more")
     return str(found)
+
+
+def require_bars(value: object, kind: str) -> int:
+    """``value`` if it is a whole number of bars from 1 to MOST_BARS.
+
+    Raises:
+        DomainError: for anything else.
+    """
+    whole = value.numerator if isinstance(value, Fraction) and value.denominator == 1 else value
+    if type(whole) is not int or not 1 <= whole <= MOST_BARS:
+        raise DomainError(f"bars of {kind}", str(value), f"write an integer from 1 to {MOST_BARS}")
+    return whole
+
+
+def require_count(value: object, subject: str) -> int:
+    """``value`` if it is an integer of 0 or more; 0 lets nothing through.
+
+    Raises:
+        DomainError: for anything else.
+    """
+    if type(value) is not int or value < 0:
+        raise DomainError(subject, value, "write an integer of 0 or more")
+    return value
+
+
+def require_names(names: tuple[str, ...], kind: str) -> str:
+    """``names`` as the canonical text of a term, sorted, each once.
+
+    Raises:
+        DomainError: for none, or one that is no name.
+    """
+    if not names:
+        raise DomainError(kind, names, "name at least one")
+    return " ".join(sorted({require_name(name, f"name in {kind}") for name in names}))

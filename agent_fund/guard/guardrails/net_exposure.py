@@ -1,7 +1,8 @@
 """Net exposure, longs less shorts at decision prices, stays within a share of NAV either way.
 
 A pre-trade limit: of every way the open orders and the trade may fill, the worst counts. A breach
-that the market alone made blocks what would widen it and forces no sale, unless ``always``.
+that the market alone made blocks what would widen it and forces no sale, unless ``always``. An
+option counts as anything from nothing to the whole of its underlying, whichever is worse.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def judge(
     """The finding for the fills that leave the book furthest from flat."""
     ends = [end for case in every for end in _span(case, book, prices)]
     worst = max(ends, key=abs, default=0)
-    before = sum(book.instruments[s].notional(q, prices[s]) for s, q in book.positions.items())
+    held = Case({s: q for s, q in book.positions.items() if q}, (), ())
+    before = max(_span(held, book, prices), key=abs)
     holds = abs(worst) <= guardrail.limit * nav or (
         abs(worst) <= abs(before) and not guardrail.always
     )
@@ -41,9 +43,5 @@ def judge(
 
 
 def _span(case: Case, book: Book, prices: Mapping[str, int]) -> tuple[int, int]:
-    spans = {s: case.span(s) for s in case.symbols}
-    low, high = (
-        sum(book.instruments[s].notional(span[end], prices[s]) for s, span in spans.items())
-        for end in (0, 1)
-    )
-    return low, high
+    ends = [book.directed(s, *case.span(s), prices) for s in case.symbols]
+    return sum(low for low, _ in ends), sum(high for _, high in ends)

@@ -21,6 +21,8 @@ class KernelError(ValueError):
 
 
 def _ints(values: Sequence[object], place: str) -> None:
+    if {int}.issuperset(map(type, values)):
+        return
     for index, value in enumerate(values):
         if type(value) is not int:
             raise KernelError(f"{place}[{index}] is {value!r}; the kernel reads integers only")

@@ -1,0 +1,1 @@
+"""Repair: what of a proposal can be sent when all of it cannot."""
