@@ -1,8 +1,9 @@
 """The guard itself, in the design's decision order: exact limits, certificates, repair, refusal.
 
 Pre-trade limits are judged first, in exact integers over every way the orders may fill. Then the
-finder looks for certificates and the kernel says what they prove. What fails is repaired, to
-its largest share or to the nearest trade, and judged again as the exact integers that will be sent. What cannot be certified is refused, with the reason computed here and nowhere else.
+finder looks for certificates and the kernel says what they prove. What fails is repaired, to its
+largest share or to the nearest trade, and judged again as the exact integers that will be sent.
+What cannot be certified is refused, with the reason computed here and nowhere else.
 """
 
 from __future__ import annotations

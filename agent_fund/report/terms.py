@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent_fund.domain.money import ratio
+from agent_fund.guard.explained import explain_clause
 from agent_fund.report import guardrail_words
 from agent_fund.report.assumptions import stress_rows
 from agent_fund.report.numbers import DASH, count, limit_percent
@@ -23,6 +24,15 @@ def mandate(run: Run) -> Table:
             "; ".join(part for part in (g.rule, g.why) if part) or DASH,
         )
         for g in run.parts.mandate.guardrails
+    ]
+    rows += [
+        (
+            clause.name,
+            explain_clause(clause).sentence.removesuffix("."),
+            "forces a sale" if clause.always else "blocks what widens it",
+            "; ".join(part for part in (clause.rule, clause.why) if part) or DASH,
+        )
+        for clause in run.parts.mandate.clauses
     ]
     return Table(("Guardrail", "Limit", "If the market breaks it", "Rule and reason"), tuple(rows))
 

