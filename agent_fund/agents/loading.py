@@ -95,6 +95,9 @@ def _module(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         exec(compile(source, str(path), "exec"), vars(module))  # noqa: S102 - the user's own file
+    except SystemExit as error:
+        del sys.modules[name]
+        raise ConfigurationError(str(path), f"it ends the program: SystemExit({error})") from None
     except BaseException:
         del sys.modules[name]
         raise

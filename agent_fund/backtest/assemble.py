@@ -40,6 +40,7 @@ from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.instruments import instrument_of
 from agent_fund.fund.terms import Terms
+from agent_fund.guard.guardrails.amount import units
 from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.language.demand import require_resolvable
 from agent_fund.guard.machine import Floor
@@ -186,6 +187,12 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     )
     file = workspace / runfile.mandate.file
     mandate, terms = resolved(path, file, runfile, catalog, datasets, terms)
+    for guardrail in mandate.guardrails:
+        if guardrail.kind in ("max_order_value", "turnover_throttle"):
+            try:
+                units(guardrail, 0, currency)
+            except DomainError as error:
+                raise RunFileError(f"{file}: {error}") from error
     for clause in mandate.clauses:
         try:
             require_resolvable(clause, {i.symbol: i for i in instruments}, mandate.stress)

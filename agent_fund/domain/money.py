@@ -38,6 +38,10 @@ def decimal(value: Exact, subject: str) -> Decimal:
     return value
 
 
+MAX_TEXT = 400
+"""Characters of a ratio; more are no number that anybody means."""
+
+
 def ratio(value: Exact, subject: str = "ratio") -> Fraction:
     """The Fraction that ``value`` states: ``"10%"``, ``"0.1"``, ``"1/10"``, int, Decimal, Fraction.
 
@@ -47,6 +51,8 @@ def ratio(value: Exact, subject: str = "ratio") -> Fraction:
     if isinstance(value, Fraction):
         return value
     if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            raise DomainError(subject, f"{value[:20]}…", f"write at most {MAX_TEXT} characters")
         text = value.strip()
         if text.endswith("%"):
             return Fraction(decimal(text[:-1], subject)) / 100

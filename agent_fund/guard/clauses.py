@@ -21,7 +21,6 @@ from agent_fund.guard.kernel.form import KernelError
 from agent_fund.guard.language.clause import Clause
 from agent_fund.guard.language.demand import Demand, forms, proved
 from agent_fund.guard.language.facts import Facts
-from agent_fund.guard.language.judge import judge
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import after_transfers
 from agent_fund.guard.verdict import Situation
@@ -38,9 +37,9 @@ def judged(
     mandate: ResolvedMandate, every: Sequence[Case], facts: Facts, *, always_only: bool
 ) -> Iterator[Finding]:
     """What each exact clause says."""
-    for clause in mandate.clauses:
+    for clause, judge in zip(mandate.clauses, mandate.judges, strict=True):
         if clause.always or not always_only:
-            finding = judge(clause, every, facts)
+            finding = judge.judge(every, facts)
             if finding is not None:
                 yield finding
 

@@ -34,15 +34,11 @@ from agent_fund.guard.proof import Proof, bounds_of, checked, trading_of, worst_
 from agent_fund.guard.repair.nearest import nearest
 from agent_fund.guard.repair.scaled import STEPS, bisected, scale
 from agent_fund.guard.repair.share import largest_share
-from agent_fund.guard.repair.trial import Trials
+from agent_fund.guard.repair.trial import FAULTS, Trials
 from agent_fund.guard.stress import percent
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 
 HOLD = Proposal()
-
-_FAULTS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError)
-"""What a broken or lying finder may raise; whatever it is, nothing has been proved."""
-
 
 Shape = tuple[tuple[Role, str, int], ...]
 """Role, subject and number of hinges of each obligation of a book."""
@@ -77,7 +73,16 @@ class Guard:
         self.watchful = ready_made or any(clause.always for clause in mandate.clauses)
 
     def judge(self, proposal: Proposal, situation: Situation) -> Verdict:
-        """The verdict on ``proposal``; never raises for what an agent can write."""
+        """The verdict on ``proposal``; what cannot be judged is refused, and nothing raises."""
+        try:
+            _require_known(proposal, situation.book)
+            return self._judge(proposal, situation)
+        except (DomainError, ArithmeticError, LookupError) as error:
+            words = ("a fund and a trade that can be judged", str(error), "nothing was proved")
+            finding = Finding("judgement", False, *words)
+            return Verdict(Outcome.REFUSED, HOLD, Fraction(0), (finding,), (finding,), None)
+
+    def _judge(self, proposal: Proposal, situation: Situation) -> Verdict:
         findings, certified = self._try(proposal, situation)
         broken = tuple(f for f in findings if not f.holds)
         if certified is not None:
@@ -141,7 +146,7 @@ class Guard:
         The limits marked ``always`` must hold too, at the prices of this look and of every coming
         one that rests on the certificate; see ``holds``.
         """
-        if not self.holds(situation):
+        if situation.nav <= 0 or not self.holds(situation):
             return None
         return self._held(situation, self.mandate.band) or self._held(situation, Fraction(0))
 
@@ -169,13 +174,13 @@ class Guard:
     def _again(self, situation: Situation, band: Band) -> Certified | None:
         """The held book's last certificates at new prices, if they are still good enough."""
         book, mandate = situation.book, self.mandate
-        every = obligations(mandate, book, HOLD, band)
-        known = self._known.get(_shape(every))
-        if known is None:
-            return None
         try:
+            every = obligations(mandate, book, HOLD, band)
+            known = self._known.get(_shape(every))
+            if known is None:
+                return None
             bounds = bounds_of(mandate, book, HOLD, band, every, known)
-        except _FAULTS:
+        except FAULTS:
             return None  # a broken finder; the search that follows says so in words
         if not self._safe(bounds, situation):
             return None
@@ -266,7 +271,7 @@ class Guard:
             found = [self._finder.bound(demand.form, target=0) for _, demand in asked]
             certificates = tuple(one.certificate for one in found)
             bounds = checked_demands(mandate, asked, certificates)
-        except _FAULTS as error:
+        except FAULTS as error:
             reason = f"no proof was found: {error}"
             return demanded(mandate, (), None, facts, lambda clause, number: reason), ()
 
@@ -289,7 +294,7 @@ class Guard:
             every = obligations(mandate, book, proposal, band)
             self._last = proposal, situation, every
             answer = self._search(every, proposal, situation, band, known)
-        except _FAULTS as error:
+        except FAULTS as error:
             reason = f"no proof was found: {error}"
             return Answer(None, lambda: reason)
         if proposal.holds and answer.certified is not None:
@@ -368,6 +373,18 @@ def _worst(every: Sequence[Obligation], proved: Sequence[int], bounds: Bounds) -
 
 def _shape(every: Sequence[Obligation]) -> Shape:
     return tuple((o.role, o.about, len(o.form.hinges)) for o in every)
+
+
+def _require_known(proposal: Proposal, book: Book) -> None:
+    """Every leg trades an instrument of the fund, as the fund knows it.
+
+    Raises:
+        DomainError: for another, or for one of the same name and other terms.
+    """
+    for leg in proposal.legs:
+        if book.instruments.get(leg.instrument.symbol) != leg.instrument:
+            fix = f"the fund trades: {', '.join(book.instruments)}"
+            raise DomainError("instrument of a leg", leg.instrument.symbol, fix)
 
 
 def price_band(book: Book, proposal: Proposal, prices: Mapping[str, int], width: Fraction) -> Band:

@@ -62,6 +62,8 @@ def explain(guardrail: Guardrail) -> Explained:
 def explain_clause(clause: Clause) -> Explained:
     """What a guardrail in the mandate language asks for."""
     said = sentence(clause.relation)
+    if clause.stressed:
+        said += ", losses of venues and trading costs aside"
     parts = [ALWAYS if clause.always else PRE_TRADE] if clause.exact else []
     parts += [PROVED] if clause.stressed else []
     # A demand is proved of the book when a trade is made; no way out is part of it.

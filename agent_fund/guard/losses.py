@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.instrument import Chain, Instrument
+from agent_fund.domain.instrument import Chain, Instrument, Kind
 from agent_fund.domain.money import require_name
 
 
@@ -71,6 +71,26 @@ class Loss:
     def issued(self, instrument: Instrument) -> bool:
         """Whether what is held of ``instrument`` is worth nothing without it."""
         return self.subject is Subject.ISSUER and instrument.base.issuer == self.name
+
+    def require_covered(self, instrument: Instrument, book: Book) -> None:
+        """Refuse what lives on the issued asset without being it: its worth has no bound here.
+
+        Raises:
+            DomainError: for a perpetual, a future, an option or a pool share on what is issued.
+        """
+        if self.subject is not Subject.ISSUER or instrument.kind is Kind.SPOT:
+            return
+        related = [
+            line
+            for line in book.instruments.values()
+            if line.symbol == instrument.moves_with or line.underlying == instrument.underlying
+        ]
+        if self.issued(instrument) or any(map(self.issued, related)):
+            raise DomainError(
+                f"loss of {self.words}",
+                instrument.symbol,
+                "hold the asset itself only: what is derived from it is not covered by that loss",
+            )
 
     def takes_currency(self, book: Book) -> bool:
         """Whether the fund's own currency goes."""

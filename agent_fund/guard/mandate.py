@@ -23,7 +23,7 @@ from agent_fund.guard.declared import declared_boxes
 from agent_fund.guard.guardrails.limit import KINDS, Guardrail
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.language.clause import Clause, written
-from agent_fund.guard.language.expression import Known, leaves
+from agent_fund.guard.language.judge import Judge
 from agent_fund.guard.language.scope import Scope, Trade
 from agent_fund.guard.language.term import Claim
 from agent_fund.guard.pricing import Pricing
@@ -219,12 +219,6 @@ class Mandate:
 
         def add(function: Rule) -> Rule:
             clause = written(function, rule=rule, why=why, always=always)
-            if always and clause.stressed:
-                fix = "it is proved when a trade is made; what guards the held book is max_drawdown"
-                raise DomainError(f"always of {clause.name}", always, fix)
-            if always and Known("mark") in leaves(clause.relation):
-                fix = "compare with s.nav; the fall from the mark is what max_drawdown limits"
-                raise DomainError(f"always of {clause.name}", "s.mark", fix)
             names = [known.name for known in self.clauses]
             if clause.name in names or clause.name in KINDS:
                 raise DomainError("guardrail", clause.name, "that name is taken; give it another")
@@ -280,9 +274,20 @@ class ResolvedMandate:
     clauses: tuple[Clause, ...] = ()
     repair: Repair = BY_SCALE
 
+    def __post_init__(self) -> None:
+        keys = [g.key for g in self.guardrails] + [clause.name for clause in self.clauses]
+        taken = [clause.name for clause in self.clauses if clause.name in KINDS]
+        if len(set(keys)) != len(keys) or taken:
+            raise DomainError(f"guardrails of {self.name}", keys, "give each kind and name once")
+
     def guardrail(self, kind: str) -> Guardrail | None:
         """The guardrail of that kind, if the mandate has it."""
         return next((g for g in self.guardrails if g.kind == kind), None)
+
+    @cached_property
+    def judges(self) -> tuple[Judge, ...]:
+        """The judge of each clause, which keeps how the clause reads over the fund's lines."""
+        return tuple(map(Judge, self.clauses))
 
     @cached_property
     def drawdown(self) -> Guardrail:

@@ -92,10 +92,14 @@ def obligations(
 
     Raises:
         TooManyCasesError: if the ordered legs can go too many ways.
+        DomainError: for what is derived from an asset whose issuer may be lost.
     """
     stress, every = mandate.stress, cases(book, proposal)
     after = after_transfers(book, proposal)
     found: list[Obligation] = []
+    for loss in map(Loss.parse, stress.lost):
+        for symbol in sorted({s for case in every for s in case.symbols}):
+            loss.require_covered(book.instrument(symbol), book)
     for case in every:
         for lost in ("", *(o for o in stress.lost if concerns(Loss.parse(o), case, after))):
             found.append(Obligation(Role.LOSS, lost, case, _loss(case, lost, stress, band, after)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_fund.guard.guardrails.limit import Guardrail
+from agent_fund.guard.guardrails.limit import ORDER_KINDS, Guardrail
 from agent_fund.report.numbers import count, limit_percent
 
 SENTENCES = {
@@ -32,19 +32,6 @@ SENTENCES = {
     "reduce_only": "No position grows or turns; each may only shrink",
 }
 PLACES = {"asset": "in any one asset", "venue": "at any one venue", "chain": "on any one chain"}
-SENT = (
-    "price_collar",
-    "slippage_cap",
-    "max_order_value",
-    "max_order_volume",
-    "turnover_throttle",
-    "message_throttle",
-    "repeated_execution_throttle",
-    "instrument_allow_list",
-    "destination_allow_list",
-    "reduce_only",
-)
-"""Limits of what is sent, which no move of the market breaks."""
 
 
 def sentence(guardrail: Guardrail) -> str:
@@ -67,7 +54,7 @@ def sentence(guardrail: Guardrail) -> str:
 
 def when_broken(guardrail: Guardrail) -> str:
     """What happens if the market breaks it."""
-    if guardrail.kind in SENT:
+    if guardrail.kind in ORDER_KINDS:
         return "it cannot: it limits orders"
     return "forces a sale" if guardrail.always else "blocks increases"
 

@@ -38,6 +38,7 @@ from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
 from agent_fund.guard.proof import proved_bounds
 from agent_fund.guard.repair.distance import BY_SCALE, Repair, departure, nearest
 from agent_fund.guard.repair.scaled import STEPS, bisected, of_lots, scale
+from agent_fund.guard.stress import Stress
 from agent_fund.guard.verdict import Outcome, Verdict
 
 SEEDS = st.integers(0, 2**32)
@@ -322,6 +323,13 @@ def test_a_fund_that_owes_more_than_it_has_repairs_nothing(repair: Repair) -> No
     case = flat(legs=HEDGED)
     broke = replace(case, situation=replace(case.situation, nav=-(10**10)))
     assert judged(broke, repair).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("repair", [BY_SCALE, NEAREST])
+def test_under_a_stress_set_of_nothing_no_part_of_a_trade_is_admitted(repair: Repair) -> None:
+    case = flat(legs=HEDGED)
+    empty = replace(case, mandate=replace(case.mandate, stress=Stress((), (), (), 3)))
+    assert judged(empty, repair).outcome is Outcome.REFUSED
 
 
 @pytest.mark.parametrize("repair", [BY_SCALE, NEAREST])

@@ -24,7 +24,7 @@ from agent_fund.guard.stress import Stress
 TIED = StressSet(
     ((-300_000, 300_000),) * 2, (Row(((0, 1), (1, -1)), 20_000), Row(((0, -1), (1, 1)), 20_000))
 )
-BENT = Form(0, (-1_000, 400), (Hinge(1, 0, 900, 5_000_000), Hinge(1, 1, -700, 3_000_000)))
+BENT = Form(0, (0, 0), (Hinge(1, 0, 900, 0), Hinge(1, 1, -700, 0)))
 
 
 def leaves(tree: Certificate) -> int:
@@ -71,20 +71,30 @@ def test_a_tree_that_still_proves_the_target_is_found_again_without_a_search(
         finder.bound(scaled(BENT, 1_100), int(maximum(BENT, TIED) * Fraction(101, 100)))
 
 
-def test_a_search_ends_at_its_budget_and_proves_what_one_leaf_does() -> None:
-    drivers = 12
-    free = StressSet(((-300_000, 300_000),) * drivers, (Row.dense((1,) * drivers, 100_000),))
-    hinges = tuple(
-        Hinge(1, n, sign * (1_000 + n), -50_000_000) for n in range(drivers) for sign in (1, -1)
-    )
-    form = Form(0, (0,) * drivers, hinges)
-    finder = Finder(free)
-    leaf, _ = finder.leaf(form)
-    tight = finder.bound(form, 1)
-    assert tight.certificate == leaf
-    for percent in (100, 103, 110, 200):
-        found = Finder(free).bound(form, tight.bound * percent // 110)
-        assert leaves(found.certificate) <= MAX_LEAVES
+def test_a_search_ends_at_its_budget_and_proves_what_one_leaf_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    target = int(maximum(BENT, TIED) * Fraction(1001, 1000))
+    needed = leaves(Finder(TIED).bound(BENT, target).certificate)
+    assert 1 < needed <= MAX_LEAVES
+    monkeypatch.setattr("agent_fund.guard.finder.MAX_LEAVES", needed - 1)
+    finder = Finder(TIED)
+    assert finder.bound(BENT, target).certificate == finder.leaf(BENT)[0]
+
+
+def test_a_half_in_which_the_rows_leave_nothing_stands_in_no_way() -> None:
+    low_only = StressSet(((-300_000, 300_000),) * 2, (Row(((0, 1), (1, 1)), 0), Row(((1, -1),), 0)))
+    form = Form(0, (0, 0), (Hinge(1, 0, 1_000, -200_000_000),))
+    found = Finder(low_only).bound(form, 1_000)
+    assert isinstance(found.certificate, Split)
+    assert maximum(form, low_only) == 0 <= found.bound <= 1_000
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_both_ends_of_a_tie_are_used(sign: int) -> None:
+    form = Form(0, (sign * 1_000, -sign * 1_000))
+    assert maximum(form, TIED) == 20_000_000
+    assert 20_000_000 <= Finder(TIED).bound(form).bound <= 20_000_100
 
 
 @settings(deadline=None, max_examples=100)
@@ -119,7 +129,8 @@ def test_a_point_that_spends_a_budget_stays_near_where_it_was(data: st.DataObjec
     edges = data.draw(st.tuples(*[st.integers(1_000, 700_000)] * 3))
     box = tuple((-edge, edge + 77) for edge in edges)
     stress = Stress(names, box, (), 3, budgets=(Budget(names, 3 * SCALE // 2),)).kernel
-    form = Form(0, data.draw(st.tuples(*[st.integers(-(10**9), 10**9)] * 3)) + (0, 0, 0))
+    linear = data.draw(st.tuples(*[st.integers(-(10**9), 10**9)] * 3))
+    form = Form(0, (*linear, 0, 0, 0))
     found = Finder(stress).bound(form)
     assert inside(stress, found.scenario)
     assert form_at(form, found.scenario) >= found.bound * Fraction(999, 1000) - 10**10

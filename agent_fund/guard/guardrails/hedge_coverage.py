@@ -78,10 +78,11 @@ def judge(
         unit = least.denominator * most.denominator * nav
         value = max(_value(i, size, prices) for i, size in sizes if i.symbol in prices)
         missed = Fraction(max(under, over) * value.numerator, unit * value.denominator)
-        if missed > guardrail.limit:
-            held = Case({s: q for s, q in book.positions.items() if q}, (), ())
-            grows = max(under, over) > max(_missed(held, sizes, least, most))
-            broken = broken or grows or guardrail.always
+        held = Case({s: q for s, q in book.positions.items() if q}, (), ())
+        # Each side by itself: what is not covered may not become covered too much.
+        for miss, before in zip((under, over), _missed(held, sizes, least, most), strict=True):
+            if Fraction(miss * value.numerator, unit * value.denominator) > guardrail.limit:
+                broken = broken or miss > before or guardrail.always
         if missed > worst:
             side = "uncovered" if under >= over else "over-hedged"
             worst, where = missed, f"{share(missed)} of NAV in {asset} {side}"

@@ -12,6 +12,20 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import Exact, ratio, require_name
 from agent_fund.guard.finding import share
 
+ORDER_KINDS = (
+    "price_collar",
+    "slippage_cap",
+    "max_order_value",
+    "max_order_volume",
+    "turnover_throttle",
+    "message_throttle",
+    "repeated_execution_throttle",
+    "instrument_allow_list",
+    "destination_allow_list",
+    "reduce_only",
+)
+"""Limits of what is sent, which no move of the market breaks."""
+
 KINDS = (
     "max_drawdown",
     "gross_leverage",
@@ -23,16 +37,7 @@ KINDS = (
     "margin_safety",
     "liquidity",
     "fixed_floor",
-    "price_collar",
-    "slippage_cap",
-    "max_order_value",
-    "max_order_volume",
-    "turnover_throttle",
-    "message_throttle",
-    "repeated_execution_throttle",
-    "instrument_allow_list",
-    "destination_allow_list",
-    "reduce_only",
+    *ORDER_KINDS,
 )
 MOST_BARS = 10**6
 """More bars than that are no window of anything."""
@@ -66,6 +71,11 @@ class Guardrail:
             raise DomainError(f"limit of {self.kind}", self.limit, "write a Fraction of 0 or more")
         if self.kind == "max_drawdown" and self.limit >= 1:
             raise DomainError(f"limit of {self.kind}", str(self.limit), "write less than 100%")
+        if self.always and self.kind in ORDER_KINDS:
+            fix = "it limits what is sent; the market cannot break it"
+            raise DomainError(f"always of {self.kind}", self.always, fix)
+        if self.terms.get("by", "venue") not in ("venue", "chain"):
+            raise DomainError(f"{self.kind} by", self.terms["by"], "write venue or chain")
 
     @property
     def key(self) -> str:

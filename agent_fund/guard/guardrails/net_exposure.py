@@ -29,9 +29,13 @@ def judge(
     ends = [end for case in every for end in _span(case, book, prices)]
     worst = max(ends, key=abs, default=0)
     held = Case({s: q for s, q in book.positions.items() if q}, (), ())
-    before = max(_span(held, book, prices), key=abs)
-    holds = abs(worst) <= guardrail.limit * nav or (
-        abs(worst) <= abs(before) and not guardrail.always
+    lowest, highest = _span(held, book, prices)
+    low, high = min(ends, default=0), max(ends, default=0)
+    # Each side by itself: a book that has become too long may not turn too short.
+    most = guardrail.limit * nav
+    holds = all(
+        end <= most or (end <= before and not guardrail.always)
+        for end, before in ((high, highest), (-low, -lowest))
     )
     return Finding(
         "net_exposure",

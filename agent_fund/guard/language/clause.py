@@ -17,7 +17,7 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import require_name
 from agent_fund.guard.language.canonical import from_json, to_json
 from agent_fund.guard.language.discipline import require_relation, varies
-from agent_fund.guard.language.expression import AtMost, Relation, relations
+from agent_fund.guard.language.expression import AtMost, Known, Relation, leaves, relations
 from agent_fund.guard.language.formula import formula
 from agent_fund.guard.language.scope import Scope, Trade, traced
 from agent_fund.guard.language.term import Claim
@@ -41,6 +41,12 @@ class Clause:
     def __post_init__(self) -> None:
         require_name(self.name, "guardrail name")
         require_relation(self.relation)
+        if self.always and self.stressed:
+            fix = "it is proved when a trade is made; what guards the held book is max_drawdown"
+            raise DomainError(f"always of {self.name}", self.always, fix)
+        if self.always and Known("mark") in leaves(self.relation):
+            fix = "compare with s.nav; the fall from the mark is what max_drawdown limits"
+            raise DomainError(f"always of {self.name}", "s.mark", fix)
         for single in relations(self.relation):
             if not varies(single) and not self.always:
                 fix = "compare something of s.book.after(t), or say always=True"

@@ -9,7 +9,7 @@ from fractions import Fraction
 from agent_fund.domain.book import Book
 from agent_fund.domain.derivative import OptionTerms
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.money import require_int
 from agent_fund.guard.language.expression import Exposure, Known, Selection
 
@@ -73,6 +73,9 @@ class Facts:
         It is positive: on which side they are, the exposure says.
         """
         line = self.held.instrument(symbol)
+        if line.kind is Kind.LP_SHARE:
+            fix = "what a pool share holds moves with the price: measure it in money"
+            raise DomainError("units of a pool share", symbol, fix)
         return line.contract / (abs(Fraction(self.exposed(symbol, 1))) * int(10**line.base.scale))
 
     def before(self, exposure: Exposure) -> Fraction:

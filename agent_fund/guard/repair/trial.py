@@ -107,7 +107,8 @@ class Trials:
         self._room = room
         self._demanded = demanded
         self._last = last
-        self._low, self._high = np.array(mandate.stress.kernel.box, dtype=np.float64).T / SCALE
+        box = np.array(mandate.stress.kernel.box, dtype=np.float64).reshape(-1, 2) / SCALE
+        self._low, self._high = box[:, 0], box[:, 1]
         self._proofs: list[tuple[Shape, Proof]] = []
         self._points: list[tuple[Shape, Points]] = []
         self._tried: dict[tuple[tuple[str, int], ...], Trial] = {}
