@@ -19,6 +19,8 @@ Scenario: TypeAlias = tuple[Fraction, ...]
 Terms: TypeAlias = tuple[tuple[int, int], ...]
 
 SHRINKS = (0, 20, 16, 12, 8)
+GRID = 1 << 10
+"""Parts of 1/SCALE in which a move is rounded."""
 
 
 class Rounding:
@@ -43,9 +45,9 @@ class Rounding:
 
     def scenario(self, point: Iterable[float]) -> Scenario:
         """The scenario next to ``point``, which is in returns; no move if none is near."""
-        unit = self._unit
+        unit = self._unit * GRID
         moves = [
-            round(min(high, max(low, x * SCALE))) * unit  # a NaN becomes the lower end
+            round(min(high, max(low, x * SCALE)) * GRID) * self._unit  # NaN: the lower end
             for x, (low, high) in zip(point, self._stress.box, strict=True)
         ]
         for column, coefficient, others in self._baskets:

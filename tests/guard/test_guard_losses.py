@@ -320,10 +320,19 @@ def test_no_history_in_which_one_is_lost_leaves_the_bounds(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = Random(7_000 + seed)
+    certified = 0
     for number in range(60):
         with monkeypatch.context() as patch:
             case = dressed_case(rng, patch)
-            bounds = certify(case)
+            try:
+                bounds = certify(case)
+            except DomainError as error:
+                # A perpetual on the coin whose issuer may fail: nothing is proved of that.
+                if "derived from it" not in str(error):
+                    raise
+                assert "issuer:mint" in case.mandate.stress.lost
+                continue
+            certified += 1
             if bounds.shortfall:
                 continue  # an account that may be liquidated has no linear loss
             for _ in range(12):
@@ -332,3 +341,4 @@ def test_no_history_in_which_one_is_lost_leaves_the_bounds(
                 high = nav + Fraction(bounds.gain, SCALE)
                 assert low <= min(later), (number, case.mandate.stress.lost)
                 assert max(later) <= high, (number, case.mandate.stress.lost)
+    assert certified > 20

@@ -177,7 +177,7 @@ def test_a_function_that_is_no_guardrail_is_refused(
 
 def test_a_clause_that_says_nothing_of_the_trade_has_to_hold_always() -> None:
     def drawn(s: Scope, t: Trade) -> Claim:
-        return s.nav >= "80%" * s.mark
+        return s.cash() >= "5%" * s.nav
 
     with pytest.raises(DomainError, match="say always=True"):
         written(drawn)

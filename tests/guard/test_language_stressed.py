@@ -226,7 +226,7 @@ def test_a_clause_of_the_run_can_be_resolved_beforehand() -> None:
 def test_what_the_run_does_not_have_or_no_certificate_covers_is_refused_before_it(
     function: object, message: str
 ) -> None:
-    clause = written(function, name="clause", always=True)  # type: ignore[arg-type]
+    clause = written(function, name="clause")  # type: ignore[arg-type]
     with pytest.raises(DomainError, match=message):
         require_resolvable(clause, INSTRUMENTS, STRESS)
 
@@ -254,7 +254,7 @@ def test_an_option_counts_whole_on_its_side_and_loses_what_the_compiler_says() -
         hedged = after.short("ETH") >= "30%" * after.long("ETH")
         return hedged & (after.loss("ETH") <= "15%" * s.nav)
 
-    clause = written(covered, always=True)
+    clause = written(covered)
     require_resolvable(clause, lines, STRESS)
     (case,) = cases(held, Proposal())
     # Three puts on an ETH each stand for 3 x 2000 USD short, ten ETH for 20000 USD long.
