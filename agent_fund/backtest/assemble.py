@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 from agent_fund.agents.cassette import CassettePlayer
@@ -43,6 +44,7 @@ from agent_fund.fund.terms import Terms
 from agent_fund.guard.guardrails.amount import units
 from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.language.demand import require_resolvable
+from agent_fund.guard.losses import Loss
 from agent_fund.guard.machine import Floor
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.market.bars import BarTable
@@ -187,6 +189,12 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
     )
     file = workspace / runfile.mandate.file
     mandate, terms = resolved(path, file, runfile, catalog, datasets, terms)
+    lines = {i.symbol: i for i in instruments}
+    for loss, line in product(map(Loss.parse, mandate.stress.lost), instruments):
+        try:
+            loss.require_covered(line, lines)
+        except DomainError as error:
+            raise RunFileError(f"{file}: {error}") from error
     for guardrail in mandate.guardrails:
         if guardrail.kind in ("max_order_value", "turnover_throttle"):
             try:
@@ -195,7 +203,7 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
                 raise RunFileError(f"{file}: {error}") from error
     for clause in mandate.clauses:
         try:
-            require_resolvable(clause, {i.symbol: i for i in instruments}, mandate.stress)
+            require_resolvable(clause, lines, mandate.stress)
         except DomainError as error:
             raise RunFileError(f"{file}: guardrail {clause.name}: {error}") from error
     accounts = {instrument.account for instrument in instruments}

@@ -8,7 +8,7 @@ book: its cash, its margin accounts, and whatever the way out turns into cash.
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agent_fund.domain.book import Book
@@ -72,8 +72,11 @@ class Loss:
         """Whether what is held of ``instrument`` is worth nothing without it."""
         return self.subject is Subject.ISSUER and instrument.base.issuer == self.name
 
-    def require_covered(self, instrument: Instrument, book: Book) -> None:
+    def require_covered(self, instrument: Instrument, lines: Mapping[str, Instrument]) -> None:
         """Refuse what lives on the issued asset without being it: its worth has no bound here.
+
+        Args:
+            lines: the fund's instruments by symbol.
 
         Raises:
             DomainError: for a perpetual, a future, an option or a pool share on what is issued.
@@ -82,7 +85,7 @@ class Loss:
             return
         related = [
             line
-            for line in book.instruments.values()
+            for line in lines.values()
             if line.symbol == instrument.moves_with or line.underlying == instrument.underlying
         ]
         if self.issued(instrument) or any(map(self.issued, related)):

@@ -99,7 +99,7 @@ def obligations(
     found: list[Obligation] = []
     for loss in map(Loss.parse, stress.lost):
         for symbol in sorted({s for case in every for s in case.symbols}):
-            loss.require_covered(book.instrument(symbol), book)
+            loss.require_covered(book.instrument(symbol), book.instruments)
     for case in every:
         for lost in ("", *(o for o in stress.lost if concerns(Loss.parse(o), case, after))):
             found.append(Obligation(Role.LOSS, lost, case, _loss(case, lost, stress, band, after)))

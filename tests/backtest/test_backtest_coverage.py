@@ -199,6 +199,10 @@ def test_a_run_with_every_kind_of_set_is_published_and_verifies(tmp_path: Path) 
     plan = planned({1: ["buy 1 COIN"], 30: ["sell all COIN"]})
     path = make_margined(tmp_path, plan, CHAIN, ISSUER)
     path = with_stress(path, EVERYTHING)
+    with pytest.raises(RunFileError, match=r"PERP.*derived from it"):
+        backtest(path)
+    other = ('underlying = "COIN"', 'underlying = "ANOTHER"')
+    path.write_text(changed(path.read_text(), other))
     file = path.parent.parent / "guardrails" / "index_drawdown.py"
     # A venue with most of the cash may fail, so the promise is a weak one.
     file.write_text(changed(file.read_text(), ('max_drawdown("20%")', 'max_drawdown("90%")')))
