@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent_fund.domain.money import ratio
-from agent_fund.guard.explained import explain_clause
-from agent_fund.report import guardrail_words
+from agent_fund.guard.explained import explain, explain_clause
+from agent_fund.guard.guardrails.limit import ORDER_KINDS, Guardrail
 from agent_fund.report.assumptions import stress_rows
 from agent_fund.report.numbers import DASH, count, limit_percent
 from agent_fund.report.run import Run
@@ -19,8 +19,8 @@ def mandate(run: Run) -> Table:
     rows = [
         (
             g.key,
-            guardrail_words.sentence(g),
-            guardrail_words.when_broken(g),
+            explain(g).sentence.removesuffix("."),
+            when_broken(g),
             "; ".join(part for part in (g.rule, g.why) if part) or DASH,
         )
         for g in run.parts.mandate.guardrails
@@ -35,6 +35,13 @@ def mandate(run: Run) -> Table:
         for clause in run.parts.mandate.clauses
     ]
     return Table(("Guardrail", "Limit", "If the market breaks it", "Rule and reason"), tuple(rows))
+
+
+def when_broken(guardrail: Guardrail) -> str:
+    """What happens if the market breaks it."""
+    if guardrail.kind in ORDER_KINDS:
+        return "it cannot: it limits orders"
+    return "forces a sale" if guardrail.always else "blocks increases"
 
 
 def stress(run: Run) -> Table:

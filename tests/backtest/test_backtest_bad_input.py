@@ -201,6 +201,26 @@ def test_a_mandate_file_without_a_mandate_is_refused(workspace: Workspace) -> No
     refused(path, ConfigurationError, "index_drawdown.py", "did you mean 'mandat'?")
     file.write_text('mandate = "20%"\n')
     refused(path, ConfigurationError, "index_drawdown.py", "'20%'")
+    file.write_text("import sys\nsys.exit(0)\n")
+    refused(path, ConfigurationError, "index_drawdown.py", "it ends the program")
+
+
+@pytest.mark.parametrize(
+    ("module", "limit"),
+    [
+        ("max_order_value", 'max_order_value("50000 EUR")'),
+        ("turnover_throttle", 'turnover_throttle("50000 EUR", bars=2)'),
+    ],
+)
+def test_an_amount_of_another_currency_is_refused_before_the_run(
+    workspace: Workspace, module: str, limit: str
+) -> None:
+    path = workspace()
+    mandate(path, f'max_drawdown("20%"), {limit}')
+    file = path.parent.parent / "guardrails" / "index_drawdown.py"
+    add = f"from agent_fund.guard.guardrails.{module} import {module}\n"
+    file.write_text(add + file.read_text())
+    refused(path, RunFileError, "index_drawdown.py", "EUR", "amount of USD")
 
 
 # -- the cassette -----------------------------------------------------------------------------

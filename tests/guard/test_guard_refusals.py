@@ -35,6 +35,7 @@ from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.guardrails.net_exposure import net_exposure
 from agent_fund.guard.language.clause import written
+from agent_fund.guard.language.facts import Facts
 from agent_fund.guard.stress import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 
@@ -144,6 +145,17 @@ def test_what_is_derived_from_a_coin_whose_issuer_may_fail_is_refused() -> None:
         assert "derived from it" in verdict.text
     held = replace(seen, book=replace(book, positions={"LP": 500}))
     assert guard.look(held) is None
+
+
+def test_units_of_a_pool_share_are_refused() -> None:
+    pool = Instrument(
+        *("LP", Asset("LP", 0), USD, SIM, 2, 1, 1, Kind.LP_SHARE, "AAA"),
+        terms=PoolTerms("AAA", "USD"),
+    )
+    book = Book(USD, 10**9, {"AAA": AAA, "LP": pool}, {"LP": 10})
+    facts = Facts(book, book, {"AAA": 10_000, "LP": 100}, 10**9, 10**9)
+    with pytest.raises(DomainError, match="measure it in money"):
+        facts.per_value("LP")
 
 
 def lossy(s: Any, t: Any) -> Any:

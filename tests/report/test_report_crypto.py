@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,9 @@ from rich.console import Console
 
 from agent_fund.cli.backtest import show_summary
 from agent_fund.guard.guardrails.concentration import concentration
-from agent_fund.guard.guardrails.destination_allow_list import destination_allow_list
 from agent_fund.guard.guardrails.fixed_floor import fixed_floor
-from agent_fund.guard.guardrails.hedge_coverage import hedge_coverage
-from agent_fund.guard.guardrails.instrument_allow_list import instrument_allow_list
-from agent_fund.guard.guardrails.limit import KINDS, Guardrail
-from agent_fund.guard.guardrails.liquidity import liquidity
-from agent_fund.guard.guardrails.max_order_value import max_order_value
-from agent_fund.guard.guardrails.max_order_volume import max_order_volume
-from agent_fund.guard.guardrails.message_throttle import message_throttle
 from agent_fund.guard.guardrails.price_collar import price_collar
-from agent_fund.guard.guardrails.reduce_only import reduce_only
-from agent_fund.guard.guardrails.repeated_execution_throttle import repeated_execution_throttle
-from agent_fund.guard.guardrails.turnover_throttle import turnover_throttle
-from agent_fund.report import guardrail_words, tables, thinning, words
+from agent_fund.report import tables, terms, thinning, words
 from agent_fund.report.charts import nav_chart
 from agent_fund.report.margin_charts import (
     HIGHEST,
@@ -252,62 +240,10 @@ def test_a_spot_run_shows_nothing_of_margin(run: Run) -> None:
     assert "unding" not in screen.export_text()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_guardrail_has_a_sentence(kind: str) -> None:
-    made = {
-        "hedge_coverage": hedge_coverage("ETH", "BTC", "SOL", at_least="70%", legging="5%"),
-        "liquidity": liquidity("2%", bars=6),
-        "fixed_floor": fixed_floor("800000.50 USD"),
-        "max_order_value": max_order_value("5%"),
-        "max_order_volume": max_order_volume({"ETH": "10", "BTC": "0.5"}),
-        "turnover_throttle": turnover_throttle("60%", bars=1),
-        "message_throttle": message_throttle(orders=20, bars=24),
-        "repeated_execution_throttle": repeated_execution_throttle(times=5, bars=24),
-        "instrument_allow_list": instrument_allow_list("ETH", "BTC"),
-        "destination_allow_list": destination_allow_list("spot"),
-        "reduce_only": reduce_only(),
-    }
-    guardrail = made.get(kind, Guardrail(kind, Fraction(7, 40)))
-    text = guardrail_words.sentence(guardrail)
-    assert "{" not in text
-    assert {
-        "hedge_coverage": "Of the long side of BTC, ETH and SOL, 70 % to 100 % is held short; "
-        "while legs fill, that may be missed by 5 % of NAV",
-        "liquidity": "Every position can be closed within 6 bars, at 2 % of the volume",
-        "fixed_floor": "NAV never falls below 800,000.5 USD",
-        "max_order_value": "in one instrument and side come to at most 5 % of NAV",
-        "max_order_volume": "in one instrument and side are at most BTC=0.5 and ETH=10",
-        "turnover_throttle": "Orders of at most 60 % of NAV are sent at once, an allowance that "
-        "refills within 1 bar",
-        "message_throttle": "at most 20 messages at once, an allowance that refills within 24 bars",
-        "repeated_execution_throttle": "At most 5 orders are sent at once in one instrument and "
-        "side, an allowance that refills within 24 bars",
-        "instrument_allow_list": "Orders go into BTC and ETH only",
-        "destination_allow_list": "Orders and money go to spot only",
-        "reduce_only": "No position grows or turns; each may only shrink",
-    }.get(kind, "17.5 %") in text.replace(GAP, " ")
-
-
-@pytest.mark.parametrize(
-    ("guardrail", "words"),
-    [
-        (fixed_floor("80%"), "NAV never falls below 80 % of the starting capital"),
-        (max_order_value("5000 USD"), "come to at most 5,000 USD"),
-        (max_order_volume("25%"), "are at most 25 % of what one bar takes"),
-        (turnover_throttle("700 USD", bars=6), "Orders of at most 700 USD are sent at once"),
-        (concentration("50%", by="asset"), "in any one asset stays within 50 % of NAV"),
-        (concentration("50%", by="venue"), "at any one venue stays within 50 % of NAV"),
-        (concentration("50%", by="chain"), "on any one chain stays within 50 % of NAV"),
-    ],
-)
-def test_a_guardrail_with_two_meanings_says_which(guardrail: Guardrail, words: str) -> None:
-    assert words in guardrail_words.sentence(guardrail).replace(GAP, " ")
-
-
 def test_only_what_the_market_moves_is_said_to_be_broken_by_it() -> None:
-    assert guardrail_words.when_broken(price_collar("2%")) == "it cannot: it limits orders"
-    assert guardrail_words.when_broken(fixed_floor("80%")) == "forces a sale"
-    assert guardrail_words.when_broken(concentration("50%")) == "blocks increases"
+    assert terms.when_broken(price_collar("2%")) == "it cannot: it limits orders"
+    assert terms.when_broken(fixed_floor("80%")) == "forces a sale"
+    assert terms.when_broken(concentration("50%")) == "blocks increases"
 
 
 def test_a_card_of_a_window_tells_liquidations_of_both(crash: Run) -> None:
