@@ -42,7 +42,7 @@ def calls(draw: st.DrawFn) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     return name, (), {}
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=1_000, derandomize=True)
 @given(
     st.sampled_from([Fraction(0), Fraction(1, 5), Fraction(1, 3), Fraction(9, 10)]),
     st.booleans(),
@@ -165,6 +165,26 @@ def test_safe_is_the_share_form_with_its_floor() -> None:
     assert not safe(LIMIT, replace(state, F=801))
     assert safe(LIMIT, replace(state, F=800))
     assert not safe(LIMIT, replace(state, bounds=Bounds(0, 0, 0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "decided"),
+    [
+        (Bounds(199 * SCALE, 0, 1), True),
+        (Bounds(199 * SCALE, 0, 2), False),
+        (Bounds(199 * SCALE + 1, 0, 1), False),
+        (Bounds(100 * SCALE, 125 * SCALE, 0), True),
+        (Bounds(100 * SCALE, 125 * SCALE + 2, 0), False),
+        (Bounds(0, 0, 0, 1), False),
+    ],
+)
+def test_the_look_at_every_bar_decides_at_the_edge_of_safe(bounds: Bounds, decided: bool) -> None:
+    machine = WatchedMachine(LIMIT, 1_000)
+    assert machine.try_decide(bounds) is decided
+    assert machine.try_decide(bounds) is decided  # also when it is the decision in force
+    floored = WatchedMachine(Fraction(9, 10), 1_000, Floor(800))
+    assert floored.try_decide(Bounds(199 * SCALE, 0, 1))
+    assert not floored.try_decide(Bounds(199 * SCALE, 0, 2))
 
 
 def test_an_unknown_step_is_not_in_the_relation() -> None:

@@ -29,6 +29,8 @@ _CHECKERS = "tests/guard/test_guard_kernel.py::test_two_checkers_agree_on_every_
 AGREE = f"{_CHECKERS}_and_on_its_bound"
 LEAF = "tests/guard/test_guard_kernel.py::test_a_corrupt_leaf_is_refused"
 SAFE = "tests/guard/test_guard_machine.py::test_safe_is_the_formula_of_the_guarantee"
+_LOOK = "tests/guard/test_guard_relation.py::test_the_look_at_every_bar_decides"
+LOOK = f"{_LOOK}_at_the_edge_of_safe"
 RELATION = "tests/guard/test_guard_relation.py::test_no_sequence_of_calls_leaves_the_relation"
 HISTORY = "tests/guard/test_guard_compile.py::test_every_admissible_history_stays_between"
 BETWEEN = f"{HISTORY}_loss_and_gain"
@@ -229,21 +231,21 @@ MUTANTS = (
         f"{GUARD}/machine.py",
         "        peak = nav + bounds.gain\n",
         "        peak = nav\n",
-        RELATION,
+        LOOK,
     ),
     Mutant(
         "no costs in the look at every bar",
         f"{GUARD}/machine.py",
         "        lowest = nav - bounds.loss - bounds.costs * SCALE\n",
         "        lowest = nav - bounds.loss\n",
-        RELATION,
+        LOOK,
     ),
     Mutant(
         "a margin account that may fall short",
         f"{GUARD}/machine.py",
         "            or bounds.shortfall\n",
         "",
-        RELATION,
+        LOOK,
     ),
     Mutant(
         "a mark that does not follow NAV",
