@@ -1,0 +1,1 @@
+"""A private network for trying the whole way out: chains, contracts, an exchange, liquidity."""
