@@ -73,6 +73,7 @@ class Replay:
         self._anchor: tuple[int, ...] | None = None
         self._anchor_bar = -1
         self._looked = True
+        self._on_hold = False
         self._bar_open = False
         self._act = ""
         self._closes: tuple[int, ...] = ()
@@ -125,7 +126,7 @@ class Replay:
     # -- genesis ------------------------------------------------------------------------------
 
     def _genesis(self, record: dict[str, Any]) -> None:
-        if record["kind"] != "genesis" or record["v"] != 2 or not record["guarded"]:
+        if record["kind"] != "genesis" or record["v"] != 3 or not record["guarded"]:
             raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 2")
         self.mandate = ResolvedMandate.from_json(self._canonical(record["mandate"]))
         config = self._canonical(record["config"])
@@ -141,14 +142,17 @@ class Replay:
         self.machine = WatchedMachine(self.mandate.drawdown.limit, self.capital, floor)
         self.monitor = Monitor(self.mandate, self._symbols)
         self._rules = GuardReplay(self._log, self.mandate, str(record["mandate"]))
-        self._terms = RunTerms(config, currency)
+        live = record["mode"] == "paper"
+        if not live and record["mode"] != "backtest":
+            raise AuditError("mode", record["mode"], "a run is a backtest or a paper run")
+        self._terms = RunTerms(config, currency, live=live)
         self._terms.require_genesis(record)
         self._terms.require_mandate(self.mandate)
         capital = {place: number(cash) for place, cash in record["capital"].items()}
         if sum(capital.values()) != self.capital or min(capital.values()) <= 0:
             raise AuditError("capital", record["capital"], f"it makes {self.capital}")
         bars = self._terms.transfer_bars
-        self._held = BookReplay(currency, self.instruments, capital, bars)
+        self._held = BookReplay(currency, self.instruments, capital, bars, carried=live)
         self._flows = list(self._terms.flows)
         instruments = {i.symbol: i for i in self.instruments}
         self._orders = OrderReplay(instruments, self._terms, self.monitor)
@@ -338,19 +342,21 @@ class Replay:
         if act != "kill" and machine.breached and not machine.killed:
             raise AuditError(act, "a broken limit", "a kill must come first")
         # An operator kills between two bars, after the look; a breach before it.
-        if act in ("decide", "flow", "flow_queued") or (act == "kill" and not machine.breached):
+        between = act in ("hold", "resume") or (act == "kill" and not machine.breached)
+        if act in ("decide", "flow", "flow_queued") or between:
             self._look()
         elif act != "kill" and (
             self._looked or (machine.mode is not Mode.ACTIVE and book.open_orders)
         ):
             raise AuditError(act, self.bar, "one look a bar, and none while the way out is open")
         self._rules.require_situation(record, book, prices, machine, self.bar)
-        self._act = act if act in ("look", "reduce", "kill") else self._act
+        self._act = act if act in ("look", "reduce", "kill", "hold") else self._act
         if act == "look":
             self._accept(self._rules.certified(record, book, prices, self._symbols))
         elif act == "decide":
             proposal = self._turn.judged(record)
-            admitted = self._rules.decided(record, proposal, book, prices, machine)
+            locked = machine.mode is not Mode.ACTIVE or self._on_hold
+            admitted = self._rules.decided(record, proposal, book, prices, machine, locked=locked)
             if admitted is not None:
                 self._accept(replace(admitted, book={}))
                 self._expect(record, proposal["intent"], Purpose.AGENT)
@@ -371,6 +377,12 @@ class Replay:
             machine.kill()
             if not by_operator:
                 return  # what is left of the look still has to come
+        elif act == "hold":
+            if self._on_hold:
+                raise AuditError("hold", self.bar, "the fund is held already")
+            self._on_hold = True
+        elif act == "resume":
+            self._resume(record, book, prices)
         elif act == "done":
             if not machine.killed:
                 raise AuditError("done", machine.mode.value, "only a kill ends in a halt")
@@ -378,6 +390,17 @@ class Replay:
         else:
             self._flow(record, book, prices)
         self._looked = True
+
+    def _resume(self, record: dict[str, Any], book: Book, prices: Mapping[str, int]) -> None:
+        """A named person lets the agent trade again; the book is certified once more."""
+        halted = self.machine.mode is Mode.HALTED
+        if not (halted or (self._on_hold and self.machine.mode is Mode.ACTIVE)):
+            raise AuditError("resume", self.machine.mode.value, "there is nothing to resume from")
+        certificate = self._rules.certified(record, book, prices, self._symbols)
+        self._on_hold = False
+        if halted:
+            self.machine.resume(certificate.bounds)
+        self._accept(certificate)
 
     def _accept(self, certificate: Certificate) -> None:
         self.machine.decide(certificate.bounds)

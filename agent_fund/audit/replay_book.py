@@ -16,7 +16,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.order import Fill, Order
 from agent_fund.domain.settlement import Funding, Liquidation
-from agent_fund.domain.transfer import Transfer, Transit
+from agent_fund.domain.transfer import Arrival, Transfer, Transit
 from agent_fund.execution.clearing import liquidations
 
 
@@ -26,6 +26,7 @@ class BookReplay:
     Args:
         capital: cash by place at the start.
         transfer_bars: bars that a transfer is under way.
+        carried: by real carriers, in their own time; ``transfer_bars`` is the least then.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class BookReplay:
         instruments: Sequence[Instrument],
         capital: Mapping[str, int],
         transfer_bars: int,
+        carried: bool = False,
     ) -> None:
         self._currency = currency
         self._instruments = {i.symbol: i for i in instruments}
@@ -41,6 +43,7 @@ class BookReplay:
         self._positions = {i.symbol: 0 for i in instruments}
         self._transit: list[Transit] = []
         self._transfer_bars = transfer_bars
+        self._carried = carried
         self._expected: list[Transit] = []
         self._verdict = -1
         self._fundings: list[Funding] = []
@@ -102,10 +105,10 @@ class BookReplay:
             raise AuditError("transfer", record["id"], "no verdict covers it")
         transit = self._expected.pop(0)
         transfer = transit.transfer
-        stated = (record["id"], record["source"], record["target"], record["amount"], record["due"])
+        stated = tuple(record[k] for k in ("id", "source", "target", "amount", "cost", "due"))
         admitted = (
-            *(transit.transfer_id, transfer.source, transfer.target, str(transfer.amount)),
-            transit.due,
+            *(transit.transfer_id, transfer.source, transfer.target),
+            *(str(transfer.amount), str(transfer.cost), transit.due),
         )
         if stated != admitted:
             raise AuditError("transfer", stated, f"{admitted} was admitted")
@@ -114,14 +117,26 @@ class BookReplay:
         self._require_owned(transfer.source)
 
     def arrival(self, record: Mapping[str, Any], bar: int) -> None:
-        """Money comes to its place, when it is due and first of all at the open of ``bar``."""
+        """Money comes to its place, when it is due and first of all at the open of ``bar``.
+
+        A real carrier keeps its own time, may take its price, and may bring the money back.
+        """
         transit = next((t for t in self._transit if t.transfer_id == record["id"]), None)
-        if transit is None or record["bar"] != bar or transit.due != bar:
+        if (
+            transit is None
+            or record["bar"] != bar
+            or not (transit.due == bar or (self._carried and transit.due < bar))
+        ):
             raise AuditError("arrival", record["id"], f"no such transfer is due in bar {bar}")
         if self._fundings or self._filled or self._pending:
             raise AuditError("arrival", record["id"], "transfers arrive before funding and fills")
+        arrival = Arrival(transit, number(record["received"]), record["returned"])
+        amount = transit.transfer.amount
+        whole = arrival.received == amount and not arrival.returned
+        if not (whole or (self._carried and 0 <= arrival.received <= amount)):
+            raise AuditError("arrival", record["received"], f"{amount} had left")
         self._transit.remove(transit)
-        self._places[transit.transfer.target] += transit.transfer.amount
+        self._places[arrival.place] += arrival.received
 
     # -- trades and settlements ---------------------------------------------------------------
 
@@ -180,7 +195,7 @@ class BookReplay:
         for event in self._fundings:
             if event.mark != marks[event.instrument.symbol]:
                 raise AuditError("funding", event.mark, f"the mark of bar {bar} is another")
-        if any(t.due <= bar for t in self._transit):
+        if not self._carried and any(t.due <= bar for t in self._transit):
             raise AuditError("mark", bar, "a transfer is due and has not arrived")
 
     def settle(self, bar: int, when: str, marks: Mapping[str, int]) -> tuple[Liquidation, ...]:

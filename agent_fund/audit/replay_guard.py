@@ -115,9 +115,15 @@ class GuardReplay:
         book: Book,
         prices: Mapping[str, int],
         machine: Machine,
+        *,
+        locked: bool,
     ) -> Certificate | None:
-        """The certificate of an admitted or repaired trade; None if it was refused."""
-        if machine.mode is not Mode.ACTIVE:
+        """The certificate of an admitted or repaired trade; None if it was refused.
+
+        Args:
+            locked: whether the agent is locked out, by the machine's mode or by an operator.
+        """
+        if locked:
             mode = [f.to_json() for f in locked_out(machine.mode).findings]
             if (record["outcome"], record["findings"], record["broken"]) != ("refused", mode, mode):
                 raise AuditError("decide", machine.mode.value, "the agent is locked out")
@@ -126,7 +132,7 @@ class GuardReplay:
             sent = record["legs"] or record["transfers"]
             if sent or "proof" in record or record["theta"] != "0":
                 raise AuditError("decide", record["legs"], "what is refused sends nothing")
-            if machine.mode is Mode.ACTIVE:
+            if not locked:
                 judged = Judged(self._mandate, situation, None)
                 require_findings(record, judged, asked, Proposal())
             return None
@@ -265,8 +271,10 @@ def transfers_of(record: Mapping[str, Any]) -> tuple[Transfer, ...]:
         AuditError: for one with other keys.
     """
     for transfer in record["transfers"]:
-        if transfer.keys() != {"amount", "source", "target"}:
-            raise AuditError("transfer", sorted(transfer), "it has amount, source and target")
+        if transfer.keys() != {"amount", "cost", "source", "target"}:
+            fix = "it has amount, cost, source and target"
+            raise AuditError("transfer", sorted(transfer), fix)
     return tuple(
-        Transfer(number(t["amount"]), t["source"], t["target"]) for t in record["transfers"]
+        Transfer(number(t["amount"]), t["source"], t["target"], number(t["cost"]))
+        for t in record["transfers"]
     )

@@ -119,7 +119,9 @@ class OrderReplay:
             number(record["fee"]),
             record["bar"],
         )
-        if fill.bar != bar or not self._first_bar[order.order_id] <= bar <= order.expires:
+        # A real venue may confirm a fill after the order's last bar; until then it is counted.
+        last = bar if self._terms.live else order.expires
+        if fill.bar != bar or not self._first_bar[order.order_id] <= bar <= last:
             raise AuditError("fill", fill.bar, f"bar {bar} comes next")
         before = self._paid.get(order.order_id, 0)
         self._terms.require_fee(fill, before)
@@ -154,12 +156,15 @@ class OrderReplay:
         gone = status is Status.CANCELED and order.instrument.account in liquidated
         if gone:
             self._way_out.pop(order.order_id, None)
+        elif self._terms.live:
+            pass  # a real venue may refuse or end any order
         elif order.purpose is not Purpose.AGENT and status is not Status.EXPIRED:
             raise AuditError("status", record["status"], "nobody cancels the guard's own orders")
         if status is Status.CANCELED and order.waits_for not in self._dead and not gone:
             self._canceled = order.order_id
         margined = order.instrument.margin is not None
-        if status is Status.REJECTED and (order.filled or not margined):
+        refusable = margined or self._terms.live
+        if status is Status.REJECTED and (order.filled or not refusable):
             raise AuditError("status", record["status"], "a venue rejects for want of margin only")
         # A leg whose predecessor expires is cancelled in its own last bar.
         if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):
@@ -175,13 +180,13 @@ class OrderReplay:
             act: the look, reduce or kill that the bar saw, if any. ``killed``: nothing of the
                 agent's may be left open.
         """
-        if self._canceled and not act:
+        if self._canceled and not act and not self._terms.live:
             raise AuditError("order", self._canceled, "only the guard or a kill cancels")
         self._canceled = ""
         for order in self.open.values():
-            if killed and order.purpose is Purpose.AGENT:
+            if killed and order.purpose is Purpose.AGENT and not self._terms.live:
                 raise AuditError("order", order.order_id, "a kill cancels it")
-            if order.expires <= bar:
+            if order.expires <= bar and not self._terms.live:
                 raise AuditError("order", order.order_id, f"it ends in bar {order.expires}")
 
     def _put(self, order: Order, bar: int) -> None:

@@ -44,6 +44,8 @@ ACTS: dict[str, tuple[dict[str, type], ...]] = {
     "exit": (_SITUATION | _WAY_OUT,),
     "kill": (_SITUATION | {"why": dict},),
     "done": (_SITUATION | {"why": dict},),
+    "hold": (_SITUATION | {"why": dict},),
+    "resume": (_SITUATION | {"why": dict} | _CERTIFIED,),
     "flow": (_SITUATION | _FLOW | _CERTIFIED,),
     "flow_queued": (_SITUATION | _FLOW,),
 }
@@ -54,6 +56,7 @@ KINDS: dict[str, dict[str, type]] = {
         "v": int,
         "fund": str,
         "guarded": bool,
+        "mode": str,
         "config": str,
         "mandate": str,
         "currency": dict,
@@ -118,9 +121,10 @@ KINDS: dict[str, dict[str, type]] = {
         "source": str,
         "target": str,
         "amount": str,
+        "cost": str,
         "due": int,
     },
-    "arrival": {"kind": str, "bar": int, "id": str},
+    "arrival": {"kind": str, "bar": int, "id": str, "received": str, "returned": bool},
     "funding": {
         "kind": str,
         "bar": int,

@@ -16,11 +16,18 @@ from agent_fund.backtest.runfile import jsonable
 from agent_fund.fund.instruments import instrument_json
 from agent_fund.guard.kernel.codec import dumps
 
-VERSION = 2
+VERSION = 3
+BACKTEST, PAPER = "backtest", "paper"
 
 
-def genesis(parts: Parts, *, guarded: bool) -> tuple[dict[str, JSON], dict[str, bytes]]:
-    """The genesis record, and the blobs that it names by digest."""
+def genesis(
+    parts: Parts, *, guarded: bool, mode: str = BACKTEST
+) -> tuple[dict[str, JSON], dict[str, bytes]]:
+    """The genesis record, and the blobs that it names by digest.
+
+    Args:
+        mode: BACKTEST, or PAPER for a run on real venues, whose bars are not known beforehand.
+    """
     runfile, workspace = parts.runfile, parts.workspace
     mandate = dumps(parts.mandate.to_json())
     config = dumps(jsonable(runfile.model_dump(by_alias=True)))
@@ -41,13 +48,17 @@ def genesis(parts: Parts, *, guarded: bool) -> tuple[dict[str, JSON], dict[str, 
         "v": VERSION,
         "fund": runfile.name,
         "guarded": guarded,
+        "mode": mode,
         "config": hashlib.sha256(config).hexdigest(),
         "mandate": hashlib.sha256(mandate).hexdigest(),
         "currency": {"symbol": parts.currency.symbol, "scale": parts.currency.scale},
         "cash": str(parts.cash),
         "instruments": [instrument_json(i) for i in parts.instruments],
         "capital": {venue: str(cash) for venue, cash in parts.capital().items()},
-        "data": {"before": parts.before.digest, "test": parts.test.digest},
+        "data": {
+            "before": parts.before.digest,
+            "test": parts.test.digest if mode == BACKTEST else "",
+        },
         "strategy": file_digest(workspace / runfile.strategy.file),
         "model": model,
         "code": code_digest(),

@@ -64,6 +64,23 @@ def _step(value: str) -> str:
     return value
 
 
+def _period(value: str) -> str:
+    seconds(value)
+    return value
+
+
+def seconds(period: str) -> int:
+    """The seconds of a period such as ``"30s"``, ``"5m"``, ``"1h"`` or ``"1d"``.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    unit = {"s": 1, "m": 60, "h": 3600, "d": 86_400}.get(period[-1:])
+    if unit is None or not period[:-1].isdecimal() or int(period[:-1]) == 0:
+        raise ValueError('write a whole number and s, m, h or d, such as "30s" or "1h"')
+    return int(period[:-1]) * unit
+
+
 def _chain(value: str) -> str:
     try:
         return Chain(value).caip2
@@ -94,6 +111,7 @@ def _exact(parameters: dict[str, Any]) -> dict[str, Any]:
 Ratio = Annotated[Fraction, BeforeValidator(_ratio)]
 Number = Annotated[Decimal, BeforeValidator(_decimal)]
 Step = Annotated[str, AfterValidator(_step)]
+Period = Annotated[str, AfterValidator(_period)]
 ChainName = Annotated[str, AfterValidator(_chain)]
 IssuerName = Annotated[str, AfterValidator(_issuer)]
 
@@ -311,6 +329,20 @@ class TransferSection(Section):
     bars: StrictInt = Field(ge=1, le=1000)
 
 
+class PaperSection(Section):
+    """``[paper]``: how the same fund runs on real venues, in real time.
+
+    Attributes:
+        bar: length of a bar on the clock, such as ``"1h"``; prices are sampled inside it.
+        bars: after how many the run ends by itself; 0 for never.
+        connections: the file that says how each venue is reached; a path in the workspace.
+    """
+
+    bar: Period
+    bars: StrictInt = Field(ge=0)
+    connections: str
+
+
 class WindowSection(Section):
     """``[[windows]]``: a stretch of days, ``end`` the last of them, that the report tells of."""
 
@@ -352,6 +384,7 @@ class RunFile(Section):
     execution: ExecutionSection
     compare: CompareSection
     transfers: TransferSection | None = None
+    paper: PaperSection | None = None
     flows: tuple[FlowSection, ...] = ()
     windows: tuple[WindowSection, ...] = ()
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Fill, Order, Status
 from agent_fund.domain.settlement import Funding, Liquidation
-from agent_fund.domain.transfer import Transit
+from agent_fund.domain.transfer import Arrival, Transit
+from agent_fund.execution.carriage import SIMULATED_CARRIAGE, Carriage
 from agent_fund.execution.clearing import affords, margin_room, require_marks
 from agent_fund.execution.errors import ExecutionError, InsufficientFunds
 from agent_fund.execution.ledger import Ledger
@@ -32,17 +33,24 @@ class Desk:
 
     Args:
         venues: by venue name.
+        carriage: what carries currency between places; by default it arrives whole when it is due.
 
     Raises:
         ExecutionError: for a venue under another name than its own.
     """
 
-    def __init__(self, ledger: Ledger, venues: Mapping[str, Venue]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        venues: Mapping[str, Venue],
+        carriage: Carriage = SIMULATED_CARRIAGE,
+    ) -> None:
         for name, venue in venues.items():
             if venue.name != name:
                 raise ExecutionError("venue", name, f"give it under its name, {venue.name}")
         self._ledger = ledger
         self._venues = dict(venues)
+        self._carriage = carriage
         self._open: dict[str, Order] = {}
         self._open_orders: tuple[Order, ...] | None = ()
 
@@ -189,10 +197,11 @@ class Desk:
         accounts = {event.instrument.account for event in events}
         return self.cancel([o for o in self.open_orders if o.instrument.account in accounts], bar)
 
-    def transfer(self, transit: Transit, marks: Mapping[str, int] | None = None) -> None:
+    def transfer(self, transit: Transit, bar: int, marks: Mapping[str, int] | None = None) -> None:
         """Start a transfer; its amount is under way until ``arrive``.
 
         Args:
+            bar: number of the last bar that opened.
             marks: may be left out if the source is not a margin account.
 
         Raises:
@@ -208,14 +217,15 @@ class Desk:
                     left,
                     "what margins the positions stays; move less",
                 )
-        self._ledger.start_transfer(transit)
+        if self._ledger.start_transfer(transit):
+            self._carriage.send(transit, bar)
 
-    def arrive(self, bar: int) -> list[Transit]:
-        """Post the transfers due at the open of ``bar`` or earlier, in the order of their start."""
-        due = [transit for transit in self.book().transit if transit.due <= bar]
-        for transit in due:
-            self._ledger.arrive(transit)
-        return due
+    def arrive(self, bar: int) -> list[Arrival]:
+        """Post the transfers that ended by the open of ``bar``, in the order of their start."""
+        arrived = self._carriage.arrived(self.book().transit, bar)
+        for arrival in arrived:
+            self._ledger.arrive(arrival)
+        return arrived
 
     def _require_sendable(self, order: Order, names: Iterable[str], bar: int) -> None:
         subject = f"order {order.order_id}"

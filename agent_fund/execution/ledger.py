@@ -16,7 +16,7 @@ from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Fill, Order, Side
 from agent_fund.domain.settlement import Funding, Liquidation
-from agent_fund.domain.transfer import Transit
+from agent_fund.domain.transfer import Arrival, Transit
 from agent_fund.execution.account import OUTSIDE, Account, Bucket, TradeAccounts
 from agent_fund.execution.balances import Balances
 from agent_fund.execution.entry import Entry, EntryRecord, Posting
@@ -253,19 +253,20 @@ class Ledger:
         self._transits[transit.transfer_id] = transit
         return True
 
-    def arrive(self, transit: Transit) -> bool:
-        """Currency under way reaches its target. False if it is in the books already.
+    def arrive(self, arrival: Arrival) -> bool:
+        """Currency under way has come to a place. False if it is in the books already.
 
         Raises:
-            LedgerError: if no such transfer is under way.
+            LedgerError: if no such transfer is under way, or more arrives than left.
         """
-        free = self._places.free(transit.transfer.target)
-        entry = arrival_entry(transit, self._empty.currency, free)
-        if self._balances.repeated(entry.entry_id, transit):
+        transit = arrival.transit
+        free = self._places.free(arrival.place)
+        entry = arrival_entry(transit, self._empty.currency, arrival.place, free, arrival.received)
+        if self._balances.repeated(entry.entry_id, arrival):
             return False
         if self._transits.get(transit.transfer_id) != transit:
             raise LedgerError(entry.entry_id, transit, "start this transfer first")
-        self._post(entry, transit)
+        self._post(entry, arrival)
         del self._transits[transit.transfer_id]
         return True
 

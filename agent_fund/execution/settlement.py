@@ -8,6 +8,7 @@ from agent_fund.domain.settlement import Funding, Liquidation
 from agent_fund.domain.transfer import Transit
 from agent_fund.execution.account import OUTSIDE, Account, Bucket
 from agent_fund.execution.entry import Entry, Posting
+from agent_fund.execution.errors import LedgerError
 
 
 def funding_entry(event: Funding) -> Entry:
@@ -55,11 +56,23 @@ def departure_entry(transit: Transit, currency: Asset, free: Bucket) -> Entry:
     return Entry(f"transfer {transit.transfer_id}", "transfer", moved)
 
 
-def arrival_entry(transit: Transit, currency: Asset, free: Bucket) -> Entry:
-    """Into ``free`` at the target."""
-    target = Account(transit.transfer.target, currency, free)
-    moved = move(_under_way(transit, currency), target, transit.transfer.amount)
-    return Entry(f"arrive {transit.transfer_id}", "arrival", moved)
+def arrival_entry(transit: Transit, currency: Asset, place: str, free: Bucket, units: int) -> Entry:
+    """``units`` into ``free`` at ``place``, the target or again the source; the rest was the price.
+
+    Raises:
+        LedgerError: if more arrives than left.
+    """
+    amount = transit.transfer.amount
+    if not 0 <= units <= amount:
+        fix = f"at most the {amount} that left; what is more stays unbooked"
+        raise LedgerError(f"arrival of {transit.transfer_id}", units, fix)
+    movements = (
+        (_under_way(transit, currency), -amount),
+        (Account(place, currency, free), units),
+        (Account(OUTSIDE, currency, Bucket.FEES), amount - units),
+    )
+    postings = tuple(Posting(account, moved) for account, moved in movements if moved)
+    return Entry(f"arrive {transit.transfer_id}", "arrival", postings)
 
 
 def move(source: Account, target: Account, units: int) -> tuple[Posting, ...]:

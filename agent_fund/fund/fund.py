@@ -47,6 +47,9 @@ class Fund:
         feed: bars as they come. ``history``: the bars known before the first of them.
         gate: the guard, or an open gate for comparison; ``guard`` is None for the latter.
         monitor: watches the assumptions; None for an unguarded fund, which makes no promise.
+
+    Attributes:
+        held: whether an operator keeps the agent from trading.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Fund:
         self._anchor: tuple[int, ...] | None = None
         self._anchor_bar = -1
         self._activity = NOTHING_SENT
+        self.held = False
 
     def advance(self) -> Tick | None:
         """One bar: its open, its close, the guard's look, the agent's turn. None at the end."""
@@ -178,6 +182,37 @@ class Fund:
         self.machine.kill()
         # The guard's own orders are on their way out already; without them it would be longer.
         self._orders.cancel(self._bar, only=Purpose.AGENT)
+
+    def hold(self, why: str) -> None:
+        """An operator's act: the agent's orders are cancelled, and it trades no more until resumed.
+
+        What is held stays held, under the guard. Callable between two bars.
+        """
+        if self.held or self._bar < 0:
+            return
+        self._journal.mode("hold", self._situation(), why)
+        self.held = True
+        self._orders.cancel(self._bar, only=Purpose.AGENT)
+
+    def resume(self, why: str) -> bool:
+        """A named person's act: Active again after a hold or a halt, if the held book is Safe.
+
+        Returns:
+            False if there is nothing to resume from, a limit was broken, or the book is not Safe.
+        """
+        machine, situation = self.machine, self._situation()
+        halted = machine.mode is Mode.HALTED
+        if not (halted or (self.held and machine.mode is Mode.ACTIVE)) or machine.breached:
+            return False
+        certified = self._gate.look(situation)
+        if certified is None:
+            return False
+        self._journal.resume(certified, situation, why)
+        self.held = False
+        if halted:
+            machine.resume(certified.bounds)
+        self._accept(certified, covering=True)
+        return True
 
     def close(self) -> None:
         """Record the end of the run; nothing is sent or cancelled by it."""
@@ -364,7 +399,7 @@ class Fund:
         if asked is None:
             return
         situation = self._situation()
-        if self.machine.mode is Mode.ACTIVE:
+        if self.machine.mode is Mode.ACTIVE and not self.held:
             verdict = self._gate.judge(asked.proposal, situation)
         else:
             verdict = locked_out(self.machine.mode)

@@ -14,7 +14,7 @@ from agent_fund.audit.recorder import Recorder
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Fill, Order, Proposal
 from agent_fund.domain.settlement import Funding, Liquidation
-from agent_fund.domain.transfer import Transit
+from agent_fund.domain.transfer import Arrival, Transit
 from agent_fund.fund.flows import Flow
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.machine import Mode
@@ -109,9 +109,16 @@ class Journal:
         return self.recorder.append(record)
 
     def mode(self, act: str, situation: Situation, why: str) -> int:
-        """``kill``, ``done`` or ``resume``, and who or what asked for it."""
+        """``kill``, ``done`` or ``hold``, and who or what asked for it."""
         record = self._situation(act, situation)
         record["why"] = {"text": _words(why)}
+        return self.recorder.append(record)
+
+    def resume(self, certified: Certified, situation: Situation, why: str) -> int:
+        """The agent may trade again: who said so, and the certificate of the book held."""
+        record = self._situation("resume", situation)
+        record["why"] = {"text": _words(why)}
+        record |= self._certified(certified, Proposal(), situation)
         return self.recorder.append(record)
 
     def flow(
@@ -168,13 +175,22 @@ class Journal:
                 "source": transfer.source,
                 "target": transfer.target,
                 "amount": str(transfer.amount),
+                "cost": str(transfer.cost),
                 "due": transit.due,
             }
         )
 
-    def arrival(self, transit: Transit, bar: int) -> int:
-        """Money that has come to its place."""
-        return self.recorder.append({"kind": "arrival", "bar": bar, "id": transit.transfer_id})
+    def arrival(self, arrival: Arrival, bar: int) -> int:
+        """Money that has come to its place, or back."""
+        return self.recorder.append(
+            {
+                "kind": "arrival",
+                "bar": bar,
+                "id": arrival.transit.transfer_id,
+                "received": str(arrival.received),
+                "returned": arrival.returned,
+            }
+        )
 
     def funding(self, event: Funding) -> int:
         """Funding paid or received at a bar's open."""

@@ -85,7 +85,7 @@ class OrderFlow:
         if purpose is not Purpose.AGENT:
             self._way_out = {order.order_id: order for order in orders}
         for transit in transits:
-            self._desk.transfer(transit, marks)
+            self._desk.transfer(transit, bar, marks)
         self.working = self.working or bool(orders)
         for answer in self._desk.send(orders, bar, marks):
             if not answer.status.open:
@@ -111,8 +111,8 @@ class OrderFlow:
     def arrive(self, bar: int) -> bool:
         """Take the transfers that arrive at the open of ``bar``; whether any did."""
         arrived = self._desk.arrive(bar)
-        for transit in arrived:
-            self._journal.arrival(transit, bar)
+        for arrival in arrived:
+            self._journal.arrival(arrival, bar)
         return bool(arrived)
 
     def fund(

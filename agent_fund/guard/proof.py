@@ -94,10 +94,12 @@ class Trading(NamedTuple):
 
 
 def trading_of(mandate: ResolvedMandate, book: Book, proposal: Proposal, band: Band) -> Trading:
-    """The bounds of trading, which no certificate is needed for."""
+    """The bounds of trading, which no certificate is needed for; what carrying costs is among C."""
     ways, stress, costs = cases(book, proposal), mandate.stress, mandate.costs
+    carried = (*proposal.transfers, *(transit.transfer for transit in book.transit))
     return Trading(
-        cost_bound(ways, stress, costs, band, book, mandate.exit_bars),
+        cost_bound(ways, stress, costs, band, book, mandate.exit_bars)
+        + sum(transfer.cost for transfer in carried),
         legging_gain(ways, stress, costs, band, book, mandate.exit_bars),
     )
 
@@ -132,7 +134,10 @@ def book_json(book: Book) -> dict[str, Any]:
         "cash": str(book.cash),
         "places": {place: str(cash) for place, cash in sorted(book.places.items())},
         "transit": [
-            [t.transfer_id, t.transfer.source, t.transfer.target, str(t.transfer.amount), t.due]
+            [
+                *(t.transfer_id, t.transfer.source, t.transfer.target),
+                *(str(t.transfer.amount), str(t.transfer.cost), t.due),
+            ]
             for t in book.transit
         ],
         "positions": {s: str(q) for s, q in sorted(book.positions.items()) if q},
@@ -172,7 +177,7 @@ def legs_json(proposal: Proposal) -> list[dict[str, str]]:
 def transfers_json(proposal: Proposal) -> list[dict[str, str]]:
     """The transfers that will be made, one after another."""
     return [
-        {"source": t.source, "target": t.target, "amount": str(t.amount)}
+        {"source": t.source, "target": t.target, "amount": str(t.amount), "cost": str(t.cost)}
         for t in proposal.transfers
     ]
 
@@ -188,4 +193,4 @@ def subject(mandate_digest: str, book: Book, proposal: Proposal, band: Band, lat
         "band": band_json(band),
         "latest": latest,
     }
-    return hashlib.sha256(b"agent-fund/subject/v2\0" + dumps(value)).hexdigest()
+    return hashlib.sha256(b"agent-fund/subject/v3\0" + dumps(value)).hexdigest()

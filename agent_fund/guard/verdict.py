@@ -114,6 +114,9 @@ class Verdict:
 
 
 def locked_out(mode: Mode) -> Verdict:
-    """The refusal of whatever an agent proposes while the fund is not Active."""
-    finding = Finding("mode", False, "an active fund", mode.value, "the guard is on its way out")
+    """The refusal of whatever an agent proposes while the fund is not Active, or held."""
+    held = mode is Mode.ACTIVE
+    why = "an operator holds the fund" if held else "the guard is on its way out"
+    value = "held" if held else mode.value
+    finding = Finding("mode", False, "an active fund", value, why)
     return Verdict(Outcome.REFUSED, Proposal(), Fraction(0), (finding,), (finding,), None)

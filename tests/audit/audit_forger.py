@@ -160,7 +160,7 @@ class Forger:
             book = self.after_flow(book, int(record["amount"]))
         names = ("mandate", "legs", "ordered", "transfers", "band", "latest")
         value = {name: record[name] for name in names} | {"book": book}
-        return hashlib.sha256(b"agent-fund/subject/v2\0" + dumps(value)).hexdigest()
+        return hashlib.sha256(b"agent-fund/subject/v3\0" + dumps(value)).hexdigest()
 
     def after_flow(self, book: Record, amount: int) -> Record:
         """The book of a record once ``amount`` came in where the first instrument trades."""

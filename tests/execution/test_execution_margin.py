@@ -27,7 +27,7 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Venue
 from agent_fund.domain.order import Fill, Order, Side, Status
 from agent_fund.domain.settlement import RATE_SCALE, Funding, Liquidation
-from agent_fund.domain.transfer import Transfer, Transit
+from agent_fund.domain.transfer import Arrival, Transfer, Transit
 from agent_fund.execution.account import OUTSIDE, Account, Bucket
 from agent_fund.execution.clearing import margin_room
 from agent_fund.execution.costs import (
@@ -235,8 +235,8 @@ def test_a_transfer_is_cash_under_way_until_it_arrives() -> None:
     assert (book.cash, book.transit) == (10 * ONE, (away,))
     assert dict(book.places) == {"sim": 6 * ONE, "perp": 0, ISOLATED: 0}
     assert ledger.balance("perp", USD, Bucket.IN_TRANSIT) == 4 * ONE
-    assert ledger.arrive(away)
-    assert not ledger.arrive(away)
+    assert ledger.arrive(Arrival(away, away.transfer.amount))
+    assert not ledger.arrive(Arrival(away, away.transfer.amount))
     assert not ledger.start_transfer(away)
     book = ledger.book()
     assert (book.cash, book.transit) == (10 * ONE, ())
@@ -248,7 +248,7 @@ def test_a_margin_account_can_send_what_it_got() -> None:
     ledger = make_margined(0, 0, 5)
     away = transit(5 * ONE, ISOLATED, "sim")
     ledger.start_transfer(away)
-    ledger.arrive(away)
+    ledger.arrive(Arrival(away, away.transfer.amount))
     assert ledger.balance("sim", USD, Bucket.AVAILABLE) == 5 * ONE
     assert not any(totals(ledger).values())
 
@@ -261,12 +261,12 @@ def test_a_transfer_moves_what_is_available_between_places_of_the_fund() -> None
         with pytest.raises(LedgerError, match="places are: sim, perp, perp/SOLP"):
             ledger.start_transfer(transit(1, source, target))
     with pytest.raises(LedgerError, match="start this transfer first"):
-        ledger.arrive(transit(1, "sim", "perp"))
+        ledger.arrive(Arrival(transit(1, "sim", "perp"), 1))
     ledger.start_transfer(transit(1, "sim", "perp"))
     with pytest.raises(LedgerError, match="stands for another"):
         ledger.start_transfer(transit(2, "sim", "perp"))
     with pytest.raises(LedgerError, match="start this transfer first"):
-        ledger.arrive(transit(1, "sim", "perp", due=9))
+        ledger.arrive(Arrival(transit(1, "sim", "perp", due=9), 1))
     assert ledger.book().cash == 10 * ONE
 
 
@@ -436,10 +436,13 @@ def test_transfers_arrive_in_order_when_they_are_due() -> None:
     first, second = transit(1, "sim", "perp", 5, "one"), transit(2, "sim", ISOLATED, 4, "two")
     third = transit(3, "sim", "perp", 6, "three")
     for away in (first, second, third):
-        desk.transfer(away)
+        desk.transfer(away, 2)
     assert desk.book().transit == (first, second, third)
     assert desk.arrive(3) == []
-    assert desk.arrive(5) == [first, second]
+    assert desk.arrive(5) == [
+        Arrival(first, first.transfer.amount),
+        Arrival(second, second.transfer.amount),
+    ]
     assert desk.arrive(5) == []
     assert desk.book().transit == (third,)
     assert dict(desk.book().places) == {"sim": 10 * ONE - 6, "perp": 1, ISOLATED: 2}
@@ -451,14 +454,14 @@ def test_what_margins_the_positions_and_orders_of_an_account_cannot_leave_it() -
     desk = make_desk(ledger)
     desk.send([short(1000, 100_0000, "more")], 0, MARKS)
     with pytest.raises(InsufficientFunds, match="room at perp"):
-        desk.transfer(transit(100 * ONE + 1, "perp", "sim"), MARKS)
+        desk.transfer(transit(100 * ONE + 1, "perp", "sim"), 2, MARKS)
     with pytest.raises(ExecutionError, match="mark of ETHP"):
-        desk.transfer(transit(1, "perp", "sim"))
+        desk.transfer(transit(1, "perp", "sim"), 2)
     assert desk.book().transit == ()
-    desk.transfer(transit(100 * ONE, "perp", "sim"), MARKS)
+    desk.transfer(transit(100 * ONE, "perp", "sim"), 2, MARKS)
     assert margin_room(desk.book(), "perp", MARKS) == 0
     with pytest.raises(LedgerError, match="places are"):
-        desk.transfer(transit(1, "moon", "sim"))
+        desk.transfer(transit(1, "moon", "sim"), 2)
 
 
 def test_reconcile_settles_orders_at_every_venue() -> None:

@@ -161,7 +161,7 @@ class Margined(RuleBasedStateMachine):
         else:
             room = margin_room(book, source, self.marks)
         try:
-            self.desk.transfer(away, self.marks)
+            self.desk.transfer(away, self.bar, self.marks)
         except InsufficientFunds:
             assert room < amount
             assert self.desk.book() == book
@@ -188,7 +188,7 @@ class Margined(RuleBasedStateMachine):
 
     def take_arrivals(self) -> None:
         due = [away for away in self.under_way.values() if away.due <= self.bar]
-        assert self.desk.arrive(self.bar) == due
+        assert [a.transit for a in self.desk.arrive(self.bar)] == due
         for away in due:
             del self.under_way[away.transfer_id]
             self.pay(away.transfer.target, away.transfer.amount)

@@ -1,0 +1,244 @@
+"""Binance's USDⓈ-M futures REST interface (``/fapi``), as far as limit orders in perpetuals need it.
+
+One-way position mode, cross margin. Source: Binance USDⓈ-M Futures API, REST: market data, trade
+and account endpoints, "Auto-Cancel All Open Orders" among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from agent_fund.devnet.exchange.decimals import ZERO, floor, text
+from agent_fund.devnet.exchange.engine import Engine
+from agent_fund.devnet.exchange.margin_account import MarginAccount
+from agent_fund.devnet.exchange.orders import Order, Trade
+from agent_fund.devnet.exchange.route import Parameters, Route, Routes, number, required
+from agent_fund.devnet.exchange.symbols import Symbol
+from agent_fund.devnet.exchange.trading_rest import TradingRest
+
+WEEK_MS = 7 * 86_400_000
+ENTRY_STEP = Decimal("0.00000001")
+
+
+class FuturesRest:
+    """The routes of the futures exchange."""
+
+    def __init__(self, engine: Engine, account: MarginAccount, clock: Callable[[], int]) -> None:
+        self._engine = engine
+        self._account = account
+        self._clock = clock
+        self._trading = TradingRest(engine, _order_row, _trade_row, WEEK_MS)
+
+    @property
+    def routes(self) -> Routes:
+        """By method and path."""
+        trading = self._trading
+        return {
+            ("GET", "/fapi/v1/exchangeInfo"): Route(self._exchange_info, 1, signed=False),
+            ("GET", "/fapi/v1/time"): Route(lambda _: {"serverTime": self._clock()}, 1, False),
+            ("GET", "/fapi/v1/depth"): Route(self._depth, 5, signed=False),
+            ("GET", "/fapi/v1/premiumIndex"): Route(self._premium, 1, signed=False),
+            ("POST", "/fapi/v1/order"): Route(trading.place, 1),
+            ("GET", "/fapi/v1/order"): Route(trading.find, 1),
+            ("DELETE", "/fapi/v1/order"): Route(trading.cancel, 1),
+            ("GET", "/fapi/v1/openOrders"): Route(trading.open_orders, 1),
+            ("GET", "/fapi/v1/allOrders"): Route(trading.all_orders, 5),
+            ("GET", "/fapi/v1/userTrades"): Route(trading.trades, 5),
+            ("GET", "/fapi/v1/income"): Route(self._income, 30),
+            ("GET", "/fapi/v1/positionSide/dual"): Route(self._one_way, 30),
+            ("POST", "/fapi/v1/leverage"): Route(self._leverage, 1),
+            ("POST", "/fapi/v1/countdownCancelAll"): Route(self._countdown, 10),
+            ("GET", "/fapi/v3/account"): Route(self._summary, 5),
+            ("GET", "/fapi/v3/positionRisk"): Route(self._positions, 5),
+        }
+
+    def _exchange_info(self, _: Parameters) -> dict[str, Any]:
+        rows = [_symbol_row(symbol) for symbol in self._engine.symbols.values()]
+        return {
+            "timezone": "UTC",
+            "serverTime": self._clock(),
+            "rateLimits": [],
+            "exchangeFilters": [],
+            "assets": [{"asset": self._account.asset, "marginAvailable": True}],
+            "symbols": rows,
+        }
+
+    def _depth(self, parameters: Parameters) -> dict[str, Any]:
+        book = self._engine.books[self._engine.symbol(required(parameters, "symbol")).name]
+        limit = number(parameters, "limit") or 500
+        sides = {
+            name: [[text(price), text(quantity)] for price, quantity in book.levels(buy, limit)]
+            for name, buy in (("bids", True), ("asks", False))
+        }
+        now = self._clock()
+        return {"lastUpdateId": len(self._engine.orders) + 1, "E": now, "T": now, **sides}
+
+    def _premium(self, parameters: Parameters) -> dict[str, Any]:
+        name = required(parameters, "symbol")
+        mark = text(self._account.marks.get(self._engine.symbol(name).name, ZERO))
+        now = self._clock()
+        return {"symbol": name, "markPrice": mark, "indexPrice": mark, "time": now}
+
+    def _income(self, parameters: Parameters) -> list[dict[str, Any]]:
+        start, limit = number(parameters, "startTime") or 0, number(parameters, "limit") or 100
+        rows = [p for p in self._account.payments if p.time >= start]
+        if (end := number(parameters, "endTime")) is not None:
+            rows = [p for p in rows if p.time <= end]
+        if parameters.get("incomeType", "FUNDING_FEE") != "FUNDING_FEE":
+            rows = []
+        wanted = parameters.get("symbol")
+        return [
+            {
+                "symbol": payment.symbol,
+                "incomeType": "FUNDING_FEE",
+                "income": text(payment.amount),
+                "asset": self._account.asset,
+                "info": "FUNDING_FEE",
+                "time": payment.time,
+                "tranId": payment.payment_id,
+                "tradeId": "",
+            }
+            for payment in rows
+            if wanted in (None, payment.symbol)
+        ][:limit]
+
+    def _one_way(self, _: Parameters) -> dict[str, Any]:
+        return {"dualSidePosition": False}
+
+    def _leverage(self, parameters: Parameters) -> dict[str, Any]:
+        name = self.symbol_name(parameters)
+        self._account.leverage = Decimal(number(parameters, "leverage") or 1)
+        return {"symbol": name, "leverage": int(self._account.leverage), "maxNotionalValue": "1e9"}
+
+    def _countdown(self, parameters: Parameters) -> dict[str, Any]:
+        name, milliseconds = self.symbol_name(parameters), number(parameters, "countdownTime") or 0
+        self._engine.arm(name, self._clock() + milliseconds if milliseconds else None)
+        return {"symbol": name, "countdownTime": str(milliseconds)}
+
+    def symbol_name(self, parameters: Parameters) -> str:
+        """The listed symbol that is asked for."""
+        return self._engine.symbol(required(parameters, "symbol")).name
+
+    def _summary(self, _: Parameters) -> dict[str, Any]:
+        self._engine.expire()
+        account = self._account
+        unrealized = account.equity - account.wallet
+        return {
+            "totalWalletBalance": text(account.wallet),
+            "totalUnrealizedProfit": text(unrealized),
+            "totalMarginBalance": text(account.equity),
+            "totalInitialMargin": text(account.used),
+            "availableBalance": text(account.available),
+            "assets": [
+                {
+                    "asset": account.asset,
+                    "walletBalance": text(account.wallet),
+                    "unrealizedProfit": text(unrealized),
+                    "marginBalance": text(account.equity),
+                    "updateTime": self._clock(),
+                }
+            ],
+            "positions": self._positions({}),
+        }
+
+    def _positions(self, _: Parameters) -> list[dict[str, Any]]:
+        self._engine.expire()
+        rows = []
+        for name, held in self._account.positions.items():
+            if not held.quantity:
+                continue
+            mark = self._account.marks.get(name, ZERO)
+            rows.append(
+                {
+                    "symbol": name,
+                    "positionSide": "BOTH",
+                    "positionAmt": text(held.quantity),
+                    "entryPrice": text(floor(held.cost / held.quantity, ENTRY_STEP)),
+                    "markPrice": text(mark),
+                    "unrealizedProfit": text(self._account.unrealized(name)),
+                    "unRealizedProfit": text(self._account.unrealized(name)),
+                    "notional": text(held.quantity * mark),
+                    "marginAsset": self._account.asset,
+                    "updateTime": self._clock(),
+                }
+            )
+        return rows
+
+
+def _order_row(order: Order) -> dict[str, Any]:
+    average = floor(order.quote / order.executed, ENTRY_STEP) if order.executed else ZERO
+    return {
+        "orderId": order.order_id,
+        "symbol": order.symbol.name,
+        "status": order.status,
+        "clientOrderId": order.client_id,
+        "price": text(order.price),
+        "avgPrice": text(average),
+        "origQty": text(order.quantity),
+        "executedQty": text(order.executed),
+        "cumQuote": text(order.quote),
+        "timeInForce": order.good,
+        "type": "LIMIT",
+        "reduceOnly": order.reduce_only,
+        "side": "BUY" if order.buy else "SELL",
+        "positionSide": "BOTH",
+        "time": order.time,
+        "updateTime": order.updated,
+    }
+
+
+def _trade_row(trade: Trade) -> dict[str, Any]:
+    return {
+        "symbol": trade.order.symbol.name,
+        "id": trade.trade_id,
+        "orderId": trade.order.order_id,
+        "side": "BUY" if trade.order.buy else "SELL",
+        "price": text(trade.price),
+        "qty": text(trade.quantity),
+        "quoteQty": text(trade.price * trade.quantity),
+        "realizedPnl": text(trade.realized),
+        "marginAsset": trade.commission_asset,
+        "commission": text(trade.commission),
+        "commissionAsset": trade.commission_asset,
+        "time": trade.time,
+        "positionSide": "BOTH",
+        "buyer": trade.order.buy,
+        "maker": trade.maker,
+    }
+
+
+def _symbol_row(symbol: Symbol) -> dict[str, Any]:
+    return {
+        "symbol": symbol.name,
+        "pair": symbol.name,
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4133404800000,
+        "onboardDate": 1569398400000,
+        "status": "TRADING",
+        "baseAsset": symbol.base,
+        "quoteAsset": symbol.quote,
+        "marginAsset": symbol.quote,
+        "pricePrecision": 8,
+        "quantityPrecision": 8,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "orderTypes": ["LIMIT"],
+        "timeInForce": ["GTC", "IOC", "FOK"],
+        "filters": [
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": text(symbol.tick),
+                "maxPrice": text(symbol.max_price),
+                "tickSize": text(symbol.tick),
+            },
+            {
+                "filterType": "LOT_SIZE",
+                "minQty": text(symbol.step),
+                "maxQty": text(symbol.max_quantity),
+                "stepSize": text(symbol.step),
+            },
+            {"filterType": "MIN_NOTIONAL", "notional": text(symbol.min_notional)},
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Currency carried from chain to chain through Across: deposit, fill by a relayer, or refund."""

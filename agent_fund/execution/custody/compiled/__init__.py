@@ -1,0 +1,1 @@
+"""The contracts' artifacts, as ``contracts/compile.py`` writes them: ABI, bytecode, settings."""

@@ -1,0 +1,57 @@
+"""Simulation before signing: the whole batch, call after call, on the state of the latest block.
+
+A swap cannot be tried before its allowance exists, so the calls are run one after the other in one
+simulated block (``eth_simulateV1``), each on what the ones before it left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from web3.exceptions import Web3RPCError
+
+from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.evm.abi import revert_reason
+from agent_fund.execution.evm.call import Call
+from agent_fund.execution.evm.chain import Chain
+
+
+class RevertError(ExecutionError):
+    """A call that fails on the chain as it is; ``value`` is the contract's own reason."""
+
+
+async def simulate(chain: Chain, sender: str, calls: Sequence[Call]) -> tuple[int, ...]:
+    """The gas limits for ``calls``, sent by ``sender`` in this order.
+
+    A limit is one and a half times what the simulation used: a fifth of the gas that a call needs
+    may be refunded at its end (EIP-3529), and the state may change until it is mined. What is not
+    used is not paid.
+
+    Raises:
+        RevertError: if one of them reverts.
+        ExecutionError: if the node does not simulate, or the account has too little coin.
+        ChainSilent: without an answer.
+    """
+    asked = [
+        {"from": sender, "to": one.to, "input": "0x" + one.data.hex(), "value": hex(one.value)}
+        for one in calls
+    ]
+    request = {"blockStateCalls": [{"calls": asked}], "validation": False}
+    try:
+        block = (await chain.rpc("eth_simulateV1", request, "latest"))[0]
+    except Web3RPCError as error:
+        raise ExecutionError(
+            f"simulation on {chain.name}",
+            error.message,
+            "fund the account, or use a node with eth_simulateV1 if it is the method that lacks",
+        ) from None
+    limits = []
+    for number, (call, done) in enumerate(zip(calls, block["calls"], strict=True)):
+        if int(done["status"], 16) != 1:
+            raise RevertError(
+                f"call {number + 1} of {len(calls)} to {call.to} on {chain.name}",
+                revert_reason(bytes.fromhex(done["returnData"][2:])),
+                "nothing was signed; quote again",
+            )
+        limits.append(int(done["gasUsed"], 16) * 3 // 2)
+    return tuple(limits)

@@ -1,0 +1,140 @@
+"""The order in which things happen to every leg that leaves the house: intent, bytes, sending.
+
+The intent is durable before the bytes are decided, the bytes before they leave, and what a venue
+says before anybody acts on it. After a crash each leg is found at one of these points: without
+bytes it never left; with bytes they may have left, and the same bytes may be sent again. A leg
+whose deadline has passed is never begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.live.adapter import Prepared, Report
+from agent_fund.execution.live.leg_state import LegState
+from agent_fund.execution.live.leg_store import LegStore, StoredLeg
+
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs a coroutine to its end, as ``asyncio.Runner.run`` does."""
+
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T:
+        """What the coroutine returns."""
+
+
+class Sender(Protocol):
+    """What adapters and carriers have in common."""
+
+    async def submit(self, prepared: Prepared) -> Report:
+        """Send the bytes, or send them again."""
+
+    async def status(self, prepared: Prepared) -> Report:
+        """What became of it."""
+
+    async def bump(self, prepared: Prepared) -> Prepared | None:
+        """The same leg with a higher fee, in the place of the first."""
+
+
+class LegDriver:
+    """Drives the legs at one venue, or of one carrier.
+
+    Args:
+        name: under which the legs are kept.
+        now: Unix seconds. ``patience``: seconds after which a leg that no block took is bumped.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sender: Sender,
+        legs: LegStore,
+        run: Run,
+        now: Callable[[], int],
+        patience: int = 30,
+    ) -> None:
+        self.name = name
+        self._sender = sender
+        self._legs = legs
+        self._run = run
+        self._now = now
+        self._patience = patience
+        self._sent: dict[str, int] = {}
+
+    def begin(
+        self,
+        leg_id: str,
+        request: Mapping[str, Any],
+        deadline: int,
+        prepare: Callable[[], Coroutine[Any, Any, Prepared]],
+    ) -> StoredLeg:
+        """Begin a leg, or go on with one that a crash left; as it stands then.
+
+        Args:
+            deadline: Unix seconds after which it is not begun.
+        """
+        if self._legs.knows(leg_id):
+            return self._again(self._legs.leg(leg_id))
+        self._legs.open_leg(leg_id, self.name, request, deadline)
+        if self._now() >= deadline:
+            return self._refused(leg_id, "its deadline had passed before anything was sent")
+        try:
+            prepared = self._run(prepare())
+        except ExecutionError as error:
+            return self._refused(leg_id, str(error))
+        self._legs.keep(prepared)
+        return self._submit(prepared)
+
+    def ask(self) -> None:
+        """Ask what became of every leg that has not ended."""
+        asked = [leg.prepared for leg in self._legs.working(self.name) if leg.prepared is not None]
+        if not asked:
+            return
+        reports = self._run(self._statuses(asked))
+        for report in reports:
+            self._legs.take(self.name, report)
+
+    def tend(self) -> None:
+        """Between bars: ask, and raise the fee of what no block has taken for too long."""
+        self.ask()
+        now = self._now()
+        for leg in self._legs.working(self.name):
+            prepared = leg.prepared
+            if prepared is None or leg.state not in (LegState.SUBMITTED, LegState.PENDING):
+                continue
+            since = self._sent.setdefault(leg.leg_id, now)
+            if now - since < self._patience or (leg.deadline and now >= leg.deadline):
+                continue
+            higher = self._run(self._sender.bump(prepared))
+            if higher is not None:
+                self._legs.keep(higher)
+                self._submit(higher)
+
+    def take(self, report: Report) -> StoredLeg:
+        """Take a report over; the leg as it stands then."""
+        self._legs.take(self.name, report)
+        return self._legs.leg(report.leg_id)
+
+    def _again(self, leg: StoredLeg) -> StoredLeg:
+        if leg.state.ended:
+            return leg
+        prepared = leg.prepared
+        if prepared is None:
+            return self._refused(leg.leg_id, "a crash came before its bytes were decided")
+        if leg.state is LegState.PENDING and not (leg.deadline and self._now() >= leg.deadline):
+            return self._submit(prepared)
+        return self.take(self._run(self._sender.status(prepared)))
+
+    def _submit(self, prepared: Prepared) -> StoredLeg:
+        self._sent[prepared.leg_id] = self._now()
+        return self.take(self._run(self._sender.submit(prepared)))
+
+    def _refused(self, leg_id: str, why: str) -> StoredLeg:
+        return self.take(Report(leg_id, LegState.REJECTED, detail=why))
+
+    async def _statuses(self, asked: Sequence[Prepared]) -> list[Report]:
+        return await asyncio.gather(*(self._sender.status(prepared) for prepared in asked))

@@ -1,0 +1,250 @@
+"""A real venue as the desk knows venues: every answer is written down before the desk hears it.
+
+Trades are told once, and only when they are final: until then their order stays open, and counted.
+What the fund was told stands on the tape, and a run that is made again is told the same. A trade
+that its order does not allow is not told at all: it raises an alarm, and the order is in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.order import Fill, Order, Purpose, Status
+from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.live.adapter import Adapter, Execution
+from agent_fund.execution.live.alarms import Alarms
+from agent_fund.execution.live.leg_driver import LegDriver, Run
+from agent_fund.execution.live.leg_store import LegStore, StoredLeg
+from agent_fund.execution.live.tape import Answer, Tape
+from agent_fund.execution.venue import Reconciliation, Report
+
+
+class LiveVenue:
+    """One real venue.
+
+    Args:
+        adapter: what speaks to it.
+        deadline: of an order sent at the close of a bar, Unix seconds.
+    """
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        driver: LegDriver,
+        legs: LegStore,
+        tape: Tape,
+        alarms: Alarms,
+        run: Run,
+        deadline: Callable[[Order, int], int],
+    ) -> None:
+        self.adapter = adapter
+        self.driver = driver
+        self._legs = legs
+        self._tape = tape
+        self._alarms = alarms
+        self._run = run
+        self._deadline = deadline
+        self._recorded = iter(tape.answers(adapter.name))
+        self._next = next(self._recorded, None)
+        # As the desk knows them, with the trades that it was told of.
+        self._orders: dict[str, Order] = {}
+        self._told: dict[str, set[str]] = {}
+
+    @property
+    def name(self) -> str:
+        """The name of the domain Venue whose instruments trade here."""
+        return self.adapter.name
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the tape still has an answer to give."""
+        return self._next is not None
+
+    @property
+    def open_orders(self) -> tuple[str, ...]:
+        """ClOrdIDs of the orders that may still fill here, in order of arrival."""
+        return tuple(self._orders)
+
+    def maximum_fee(self, order: Order) -> int:
+        """The most that filling ``order`` wholly can cost in fees, in base units of the quote."""
+        return self.adapter.maximum_fee(order)
+
+    def submit(self, order: Order, bar: int) -> Order:
+        """Send ``order``; the answer is NEW, REJECTED or UNKNOWN."""
+        self._orders[order.order_id] = order
+        self._told[order.order_id] = set()
+        told = self._answered("submit", bar, order.order_id, lambda: self._send(order, bar))
+        return self._order_in(told, order.order_id)
+
+    def cancel(self, order_id: str, bar: int) -> Order:
+        """Ask to cancel; only CANCELED in the answer confirms it."""
+        known = self._orders.get(order_id)
+        if known is None:
+            raise ExecutionError("cancel", order_id, f"{self.name} was never given it")
+        told = self._answered("cancel", bar, order_id, lambda: self._stop(order_id))
+        return self._order_in(told, order_id)
+
+    def on_open(
+        self, bar: int, opens: Mapping[str, int], volumes: Mapping[str, int]
+    ) -> Sequence[Report]:
+        """What became final since the last bar, in the order of the orders."""
+        if not self._orders:
+            return []
+        return self._reports(self._answered("open", bar, "", lambda: self._news(bar)))
+
+    def reconcile(self, since: int) -> Reconciliation:
+        """The open orders; trades are told by ``on_open`` alone, each once."""
+        return Reconciliation(tuple(self._orders.values()), ())
+
+    def tend(self) -> None:
+        """Between bars: keep what is under way moving; nothing is told yet."""
+        if self._orders and not self.replaying:
+            self.driver.tend()
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def _send(self, order: Order, bar: int) -> list[Any]:
+        if order.purpose is Purpose.AGENT and self._alarms.frozen(self.name):
+            return [["status", order.order_id, Status.REJECTED.value]]
+        leg = self.driver.begin(
+            order.order_id,
+            order_request(order, bar),
+            self._deadline(order, bar),
+            lambda: self.adapter.prepare(order, self._deadline(order, bar)),
+        )
+        return [["status", order.order_id, self._status(leg, order)]]
+
+    def _stop(self, order_id: str) -> list[Any]:
+        leg = self._legs.leg(order_id)
+        if leg.prepared is not None and not leg.state.ended:
+            leg = self.driver.take(self._run(self.adapter.cancel(leg.prepared)))
+        return [["status", order_id, self._status(leg, self._orders[order_id])]]
+
+    def _news(self, bar: int) -> list[Any]:
+        self.driver.ask()
+        told: list[Any] = []
+        for order_id, order in self._orders.items():
+            if not self._legs.knows(order_id):
+                continue
+            leg = self._legs.leg(order_id)
+            fills, sound = self._untold(order, bar)
+            told += fills
+            after = order
+            for fill in fills:
+                after = after.with_fill(_fill(fill, order))
+            ended = leg.state.ended and sound and after.status.open
+            if ended and leg.state.status is not Status.FILLED:
+                told.append(["status", order_id, leg.state.status.value])
+            elif after.status.open and (leg.state.status is Status.UNKNOWN or not sound or ended):
+                told.append(["status", order_id, Status.UNKNOWN.value])
+            elif after.status is Status.UNKNOWN:
+                told.append(["status", order_id, Status.NEW.value])
+        return told
+
+    def _status(self, leg: StoredLeg, order: Order) -> str:
+        """The status to tell; with a trade that is not told yet, a doubt until the next open."""
+        untold = any(e.exec_id not in self._told[order.order_id] for e in self._final(order))
+        if leg.state.ended and untold:
+            return str(Status.UNKNOWN.value)
+        status = leg.state.status
+        if status is Status.FILLED:
+            status = Status.UNKNOWN
+        elif status in (Status.NEW, Status.PENDING):
+            status = Status.PARTIAL if order.filled else Status.NEW
+        return str(status.value)
+
+    def _final(self, order: Order) -> list[Execution]:
+        return [e for e in self._legs.executions(order.order_id) if e.final]
+
+    def _untold(self, order: Order, bar: int) -> tuple[list[Any], bool]:
+        """The final trades not told yet, and whether the order allows every one of them."""
+        fills: list[Any] = []
+        after = order
+        for e in self._final(order):
+            if e.exec_id in self._told[order.order_id]:
+                continue
+            amounts = map(str, (e.quantity, e.price, e.fee))
+            told: list[Any] = ["fill", order.order_id, e.exec_id, *amounts, bar]
+            try:
+                after = after.with_fill(_fill(told, order))
+            except DomainError as error:
+                self._alarms.raise_alarm(self.name, order.order_id, str(error))
+                return fills, False
+            fills.append(told)
+        return fills, True
+
+    # -- telling ------------------------------------------------------------------------------
+
+    def _answered(self, call: str, bar: int, key: str, ask: Callable[[], list[Any]]) -> list[Any]:
+        """What was answered before, or is answered now and kept first."""
+        recorded = self._next
+        if recorded is not None:
+            if (recorded.call, recorded.bar, recorded.key) != (call, bar, key):
+                raise ExecutionError(
+                    f"tape of {self.name}",
+                    (recorded.call, recorded.bar, recorded.key),
+                    f"the run made again asks {(call, bar, key)}: its inputs or code have changed",
+                )
+            self._next = next(self._recorded, None)
+            body: list[Any] = recorded.body
+            return body
+        told = ask()
+        self._tape.answer(Answer(self.name, call, bar, key, told))
+        return told
+
+    def _reports(self, told: Sequence[Any]) -> list[Report]:
+        reports: list[Report] = []
+        for item in told:
+            order = self._orders[item[1]]
+            if item[0] == "fill":
+                fill = _fill(item, order)
+                self._told[order.order_id].add(fill.exec_id)
+                after = order.with_fill(fill)
+                reports.append(fill)
+            else:
+                after = order.with_status(Status(item[2]))
+                reports.append(after)
+            self._keep(after)
+        return reports
+
+    def _order_in(self, told: Sequence[Any], order_id: str) -> Order:
+        order = self._orders[order_id]
+        self._reports(told)
+        status = Status(told[0][2])
+        return order if status is order.status else order.with_status(status)
+
+    def _keep(self, order: Order) -> None:
+        if order.status.open:
+            self._orders[order.order_id] = order
+        else:
+            self._orders.pop(order.order_id, None)
+
+
+def order_request(order: Order, bar: int) -> dict[str, Any]:
+    """The intent of an order in plain JSON values, as it is written ahead."""
+    return {
+        "kind": "order",
+        "bar": bar,
+        "instrument": order.instrument.symbol,
+        "side": order.side.value,
+        "quantity": str(order.quantity),
+        "limit": str(order.limit),
+        "purpose": order.purpose.value,
+        "expires": order.expires,
+    }
+
+
+def _fill(told: Sequence[Any], order: Order) -> Fill:
+    _, _, exec_id, quantity, price, fee, bar = told
+    return Fill(
+        exec_id,
+        order.order_id,
+        order.instrument,
+        order.side,
+        int(quantity),
+        int(price),
+        int(fee),
+        bar,
+    )
