@@ -145,7 +145,8 @@ contract LeafVerifier {
     function _addRows(Reader memory set, Reader memory leaf, Sum memory sum) private pure {
         uint256 weights = _count(leaf);
         uint256 rows = _count(set);
-        uint256 drivers = sum.low.length;
+        int256[] memory residual = sum.residual;
+        uint256 drivers = residual.length;
         uint256 next = weights == 0 ? type(uint256).max : _number(leaf);
         for (uint256 i = 0; i < rows; i++) {
             int256 multiplier = 0;
@@ -160,7 +161,7 @@ contract LeafVerifier {
                 driver += _number(set);
                 int256 coefficient = _signed(set);
                 if (driver >= drivers || coefficient == 0) revert BadRow(i);
-                if (multiplier != 0) sum.residual[driver] -= multiplier * coefficient;
+                if (multiplier != 0) residual[driver] -= multiplier * coefficient;
                 driver++;
             }
             int256 bound = _positive(_number(set));
@@ -218,20 +219,27 @@ contract LeafVerifier {
     function _number(Reader memory reader) private pure returns (uint256 value) {
         unchecked {
             uint256 at = reader.at;
-            uint256 shift = 0;
-            uint256 digit;
-            while (true) {
-                assembly ("memory-safe") {
-                    digit := byte(0, calldataload(at))
+            assembly ("memory-safe") {
+                value := byte(0, calldataload(at))
+            }
+            at++;
+            if (value > 127) {
+                value &= 127;
+                uint256 shift = 7;
+                uint256 digit;
+                while (true) {
+                    assembly ("memory-safe") {
+                        digit := byte(0, calldataload(at))
+                    }
+                    at++;
+                    if (shift == 252 && digit > 15) revert TooLarge();
+                    value |= (digit & 127) << shift;
+                    if (digit < 128) break;
+                    shift += 7;
                 }
-                at++;
-                if (shift == 252 && digit > 15) revert TooLarge();
-                value |= (digit & 127) << shift;
-                if (digit < 128) break;
-                shift += 7;
+                if (digit == 0) revert TooLong();
             }
             if (at > reader.end) revert EndsEarly();
-            if (digit == 0 && shift != 0) revert TooLong();
             reader.at = at;
         }
     }

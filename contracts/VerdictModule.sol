@@ -50,6 +50,13 @@ contract VerdictModule {
         uint256 deadline; // Unix seconds, the last one at which it may run
     }
 
+    /// What the Safe has: of ETH, of tokenIn and of tokenOut.
+    struct Balances {
+        uint256 coin;
+        uint256 tokenIn;
+        uint256 tokenOut;
+    }
+
     /// What stands for the chain's own coin in tokenIn and tokenOut (EIP-7528).
     address public constant ETH = 0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE;
 
@@ -130,9 +137,7 @@ contract VerdictModule {
         _requireTerms(verdict);
         _useNonce(verdict.nonce);
 
-        uint256 coin = address(safe).balance;
-        uint256 before = _balance(verdict.tokenIn);
-        uint256 owned = _balance(verdict.tokenOut);
+        Balances memory before = _balances(verdict);
         bool approves = verdict.spender != address(0);
         if (approves) _approve(verdict.tokenIn, verdict.spender, verdict.maxIn);
 
@@ -141,12 +146,7 @@ contract VerdictModule {
         if (!success) revert CallFailed(returned);
 
         if (approves) _approve(verdict.tokenIn, verdict.spender, 0);
-        spent = _fall(before, _balance(verdict.tokenIn));
-        got = _fall(_balance(verdict.tokenOut), owned);
-        uint256 sent = _fall(coin, address(safe).balance);
-        if (sent > verdict.value) revert Overspent(sent, verdict.value);
-        if (spent > verdict.maxIn) revert Overspent(spent, verdict.maxIn);
-        if (got < verdict.minOut) revert Undelivered(got, verdict.minOut);
+        (spent, got) = _requireOutcome(verdict, before, _balances(verdict));
         emit Executed(verdict.intentId, verdict.mandateHash, verdict.nonce, spent, got);
         _entered = false;
     }
@@ -236,6 +236,19 @@ contract VerdictModule {
         return success && returned.length >= 32;
     }
 
+    function _requireOutcome(Verdict calldata verdict, Balances memory before, Balances memory afterwards)
+        private
+        pure
+        returns (uint256 spent, uint256 got)
+    {
+        uint256 sent = _fall(before.coin, afterwards.coin);
+        spent = _fall(before.tokenIn, afterwards.tokenIn);
+        got = _fall(afterwards.tokenOut, before.tokenOut);
+        if (sent > verdict.value) revert Overspent(sent, verdict.value);
+        if (spent > verdict.maxIn) revert Overspent(spent, verdict.maxIn);
+        if (got < verdict.minOut) revert Undelivered(got, verdict.minOut);
+    }
+
     function _useNonce(uint256 nonce) private {
         uint256 bit = 1 << (nonce & 255);
         uint256 bits = nonceBitmap[nonce >> 8];
@@ -265,6 +278,10 @@ contract VerdictModule {
             safe.execTransactionFromModuleReturnData(token, 0, abi.encodeCall(IERC20.approve, (spender, amount)), 0);
         // A token without a return value is believed for its allowance; one that says false is not.
         if (!success || (returned.length != 0 && abi.decode(returned, (uint256)) != 1)) revert ApprovalFailed(token);
+    }
+
+    function _balances(Verdict calldata verdict) private view returns (Balances memory) {
+        return Balances(address(safe).balance, _balance(verdict.tokenIn), _balance(verdict.tokenOut));
     }
 
     function _balance(address token) private view returns (uint256) {

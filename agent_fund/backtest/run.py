@@ -24,6 +24,7 @@ from agent_fund.backtest.history import frame_of, write_history
 from agent_fund.backtest.session import Session, open_session, require_admits_something
 from agent_fund.backtest.summary import summarize
 from agent_fund.domain.book import Book
+from agent_fund.fund.monitor import Monitor
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import HOLD, Guard
 from agent_fund.guard.machine import Bounds, Mode
@@ -76,7 +77,7 @@ def backtest(
     require_admits_something(parts, guard)
     parts.strategy(parts.cassette())  # what is wrong with it shows before there is a folder
     record, blobs = genesis(parts, guarded=True)
-    folder = _folder(parts, run_digest(record), out, resume)
+    folder = run_folder(parts, run_digest(record), out, resume)
     try:
         return _run(parts, guard, record, blobs, folder, resume is not None, progress)
     except KeyboardInterrupt:
@@ -92,17 +93,48 @@ def _run(
     resume: bool,
     progress: Progress,
 ) -> Finished:
-    with _log(folder, resume) as log:
+    with opened_log(folder, resume) as log:
         session = open_session(parts, log, record, blobs, guarded=True, resume=resume, guard=guard)
         ticks = _advance(session, parts, "guarded", progress)
-        session.fund.close()
-        root = session.recorder.finish()
-        records = [_record(leaf) for leaf in log.leaves()]
-        size = log.size
-    monitor = session.monitor
+        ended = end(session, log)
     unguarded = _twin(parts, record, blobs, progress)
+    return told(parts, guard, run_digest(record), folder, ended, ticks, unguarded, progress)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A log that is whole: its root and size, its records, and what the monitor saw."""
+
+    root: bytes
+    size: int
+    records: list[dict[str, Any]]
+    monitor: Monitor
+
+
+def end(session: Session, log: Log) -> Ended:
+    """Write the last record; what the log then holds."""
+    session.fund.close()
+    root = session.recorder.finish()
+    return Ended(root, log.size, [_record(leaf) for leaf in log.leaves()], session.monitor)
+
+
+def told(
+    parts: Parts,
+    guard: Guard,
+    run: str,
+    folder: Path,
+    ended: Ended,
+    ticks: list[Tick],
+    unguarded: list[Tick] | None,
+    progress: Progress,
+) -> Finished:
+    """Write summary, history, page and manifest of a run that has ended.
+
+    Raises:
+        RunFolderError: if the folder cannot be written.
+    """
+    root, size, monitor, records = ended.root, ended.size, ended.monitor, ended.records
     frame = frame_of(parts, ticks, _spare(parts, guard), unguarded)
-    run = run_digest(record)
     summary = summarize(parts, run, root, size, ticks, frame, monitor, records, unguarded)
     progress("report", 0, 1)
     try:
@@ -160,7 +192,7 @@ def _record(leaf: bytes) -> dict[str, Any]:
     return value
 
 
-def _folder(parts: Parts, run: str, out: Path | None, resume: Path | None) -> Path:
+def run_folder(parts: Parts, run: str, out: Path | None, resume: Path | None) -> Path:
     """A new folder ``NAME-HASH``, or ``-2``, ``-3`` ... after it; or the one to resume."""
     if resume is not None:
         if not (resume / LOG).is_file():
@@ -186,7 +218,7 @@ def _folder(parts: Parts, run: str, out: Path | None, resume: Path | None) -> Pa
 
 
 @contextmanager
-def _log(folder: Path, resume: bool) -> Iterator[Log]:
+def opened_log(folder: Path, resume: bool) -> Iterator[Log]:
     """The run's log: sealed if all goes well, closed and whole if not."""
     log = SqliteLog(folder / LOG, create=not resume)
     try:

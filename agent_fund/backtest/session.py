@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,8 +15,10 @@ from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.provenance import REPLAY_SECRET
 from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.execution.carriage import Carriage
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
+from agent_fund.execution.venue import Venue
 from agent_fund.fund.agent_turn import AgentTurn
 from agent_fund.fund.committed import Commitments, CommittedModel, Provenance
 from agent_fund.fund.fund import Fund
@@ -27,6 +29,7 @@ from agent_fund.fund.unguarded import Unguarded
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.machine import NO_FLOOR, Machine
 from agent_fund.guard.verdict import Situation
+from agent_fund.market.bars import Row
 from agent_fund.market.snapshot import History
 
 
@@ -35,9 +38,19 @@ class Session:
     """A fund ready to advance, with what has to be finished after it."""
 
     fund: Fund
+    ledger: Ledger
     recorder: Recorder
     monitor: Monitor
     cassette: CassettePlayer | None
+
+
+@dataclass(frozen=True)
+class Market:
+    """What a fund trades on: its bars as they come, its venues by name, what carries its money."""
+
+    rows: Iterator[Row]
+    venues: Mapping[str, Venue]
+    carriage: Carriage
 
 
 def open_session(
@@ -50,12 +63,14 @@ def open_session(
     resume: bool = False,
     guard: Guard | None = None,
     live: ChatModel | None = None,
+    market: Market | None = None,
 ) -> Session:
     """A fund over ``parts`` whose first record is ``genesis``.
 
     Args:
         guard: the guard made from the mandate, if there is one already.
         live: answers in place of the cassette; for recording one.
+        market: real venues and their bars, in the place of the run file's simulation.
     """
     recorder = Recorder(log, resume=resume)
     for body in blobs.values():
@@ -85,7 +100,7 @@ def open_session(
     journal = Journal(recorder, str(genesis["mandate"]))
     monitor = Monitor(parts.mandate, [i.symbol for i in parts.instruments])
     fund = Fund(
-        feed=parts.test.rows(),
+        feed=parts.test.rows() if market is None else market.rows,
         history=history,
         instruments=parts.instruments,
         turn=AgentTurn(parts.strategy(model), commitments, journal, model),
@@ -94,14 +109,16 @@ def open_session(
         guard=guard,
         machine=Machine(limit, parts.cash, floor),
         ledger=ledger,
-        desk=Desk(ledger, parts.venues()),
+        desk=Desk(ledger, parts.venues())
+        if market is None
+        else Desk(ledger, market.venues, market.carriage),
         terms=parts.terms,
         journal=journal,
         monitor=monitor if guarded else None,
         flows=parts.flows,
         gaps=parts.gaps,
     )
-    return Session(fund, recorder, monitor, cassette)
+    return Session(fund, ledger, recorder, monitor, cassette)
 
 
 def require_admits_something(parts: Parts, guard: Guard) -> None:

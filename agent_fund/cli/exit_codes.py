@@ -21,6 +21,10 @@ class ExitCode(enum.IntEnum):
     DATA_FINDINGS = 10
     LOOKAHEAD = 11
     POLICY_FINDINGS = 12
+    COMMAND_REFUSED = 13
+    NOT_ANSWERED = 14
+    NOT_RUNNING = 15
+    CONTROL_UNREADABLE = 16
     INTERNAL_ERROR = 70
     INTERRUPTED = 130
 
@@ -39,6 +43,10 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.DATA_FINDINGS: "data check: there are findings; where, and by which rule, is shown",
     ExitCode.LOOKAHEAD: "--lookahead-check: with another future, a decision was another",
     ExitCode.POLICY_FINDINGS: "mandate check: a guardrail is idle, dead or implied, or two differ",
+    ExitCode.COMMAND_REFUSED: "halt, flatten, resume: the fund refused; its reason is shown",
+    ExitCode.NOT_ANSWERED: "halt, flatten, resume: no last answer in time; the command stands",
+    ExitCode.NOT_RUNNING: "no process runs the fund, or it is silent; a command given stands",
+    ExitCode.CONTROL_UNREADABLE: "the control file cannot be used; a running fund halts by itself",
     ExitCode.INTERNAL_ERROR: "an error that agent-fund did not expect, with its traceback",
     ExitCode.INTERRUPTED: "interrupted; the message says how to resume",
 }

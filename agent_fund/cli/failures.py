@@ -15,6 +15,8 @@ from agent_fund.backtest.errors import Interrupted, RunFileError, RunFolderError
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.interruption import StoppedError
 from agent_fund.domain.errors import DomainError
+from agent_fund.execution.errors import ExecutionError
+from agent_fund.fund.control_file import CommandError, ControlError
 from agent_fund.market.errors import ExchangeError, MarketError
 
 _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
@@ -24,6 +26,9 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (RunFolderError, ExitCode.FOLDER_NOT_WRITABLE),
     (RunFileError, ExitCode.BAD_INPUT),
     (DomainError, ExitCode.BAD_INPUT),
+    (ExecutionError, ExitCode.BAD_INPUT),
+    (CommandError, ExitCode.BAD_INPUT),
+    (ControlError, ExitCode.CONTROL_UNREADABLE),
     (ConfigurationError, ExitCode.BAD_INPUT),
     (MarketError, ExitCode.MARKET_DATA_REFUSED),
     (ExchangeError, ExitCode.EXCHANGE_FAILED),

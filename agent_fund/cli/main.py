@@ -19,7 +19,9 @@ from agent_fund.cli import exit_codes
 from agent_fund.cli.data import data_app
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.failures import Failure, failure_of
+from agent_fund.cli.keys import keys_app
 from agent_fund.cli.mandate import mandate_app
+from agent_fund.cli.operator_commands import add_operator_commands
 from agent_fund.cli.terminal import console, printable, write_json
 
 app = typer.Typer(
@@ -35,6 +37,7 @@ audit_app = typer.Typer(help="Check a run folder, or read its log.", no_args_is_
 app.add_typer(audit_app, name="audit")
 app.add_typer(data_app, name="data")
 app.add_typer(mandate_app, name="mandate")
+app.add_typer(keys_app, name="keys")
 
 RunFileArgument = Annotated[Path, typer.Argument(metavar="RUNFILE", help="A run file (TOML).")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
@@ -192,6 +195,9 @@ def doctor_command(as_json: JsonOption = False) -> None:
     from agent_fund.cli.doctor import examine
 
     raise typer.Exit(examine(Path.cwd(), as_json=as_json))
+
+
+add_operator_commands(app)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from eth_abi.abi import encode
-
-from agent_fund.devnet.anvil import Anvil
-from agent_fund.devnet.packages import artifact
-from agent_fund.devnet.safe import create, send
+from agent_fund.devnet.deploy import Deployer
 from agent_fund.execution.evm.abi import call_data
+from agent_fund.execution.evm.token import Token
 
 _PACKAGE = "@across-protocol/contracts"
 _POOL = "artifacts/contracts/Ethereum_SpokePool.sol/Ethereum_SpokePool.json"
@@ -31,38 +28,35 @@ _DEADLINE_BUFFER = 6 * 3600
 class AcrossSide:
     """Across on one chain: checksum addresses; ``token`` is what is carried."""
 
-    anvil: Anvil
-    owner: str
+    deployer: Deployer
     spoke_pool: str
     depositor: str
-    token: str
+    token: Token
 
 
-def deploy_across(anvil: Anvil, owner: str, token: str, wrapped_native: str) -> AcrossSide:
-    """Deploy pool, proxy and depositor from the unlocked account ``owner``."""
-    given = encode(
-        ["address", "uint32", "uint32"], [wrapped_native, _QUOTE_BUFFER, _DEADLINE_BUFFER]
+async def deploy_across(deployer: Deployer, token: Token, wrapped_native: str) -> AcrossSide:
+    """Deploy pool, proxy and depositor; the deployer owns the pool."""
+    owner = deployer.address
+    implementation = await deployer.contract(
+        _PACKAGE, _POOL, wrapped_native, _QUOTE_BUFFER, _DEADLINE_BUFFER
     )
-    implementation = _create(anvil, owner, _POOL, given)
     setup = call_data("initialize(uint32,address)", 0, owner)
-    pool = _create(anvil, owner, _PROXY, encode(["address", "bytes"], [implementation, setup]))
+    pool = await deployer.contract(_PACKAGE, _PROXY, implementation, setup)
     # Permit2 serves gasless orders only; no order here is one.
-    given = encode(["address", "address", "uint256"], [pool, owner, _QUOTE_BUFFER])
-    return AcrossSide(anvil, owner, pool, _create(anvil, owner, _DEPOSITOR, given), token)
+    depositor = await deployer.contract(_PACKAGE, _DEPOSITOR, pool, owner, _QUOTE_BUFFER)
+    return AcrossSide(deployer, pool, depositor, token)
 
 
-def connect_across(sides: Sequence[AcrossSide]) -> None:
+async def connect_across(sides: Sequence[AcrossSide]) -> None:
     """Let every side take deposits for every other."""
     for side in sides:
         for other in sides:
             if other is side:
                 continue
-            target = other.anvil.chain_id
-            route = call_data("setEnableRoute(address,uint256,bool)", side.token, target, True)
-            send(side.anvil, side.owner, side.spoke_pool, route)
+            target = other.deployer.chain.chain_id
+            route = call_data(
+                "setEnableRoute(address,uint256,bool)", side.token.address, target, True
+            )
+            await side.deployer.transact(side.spoke_pool, route)
             settler = call_data("setDestinationSettler(uint256,address)", target, other.spoke_pool)
-            send(side.anvil, side.owner, side.depositor, settler)
-
-
-def _create(anvil: Anvil, owner: str, path: str, arguments: bytes) -> str:
-    return create(anvil, owner, artifact(_PACKAGE, path)[1] + arguments.hex())
+            await side.deployer.transact(side.depositor, settler)

@@ -64,7 +64,12 @@ contract Accomplice {
 
 /// An executor that is a contract: hands calls on, and can be called back in the middle of one.
 contract ContractExecutor {
-    function run(address module, bytes calldata data) external {
+    function runBoth(address module, bytes calldata first, bytes calldata second) external {
+        run(module, first);
+        run(module, second);
+    }
+
+    function run(address module, bytes calldata data) public {
         (bool success, bytes memory reason) = module.call(data);
         if (!success) {
             assembly {

@@ -1230,7 +1230,7 @@ def a_transfer_of_more_with_its_verdict(forger: Forger) -> int:
     return index
 
 
-@forgery("hedged", "it has amount, source and target")
+@forgery("hedged", "it has amount, cost, source and target")
 def a_transfer_with_a_footnote(forger: Forger) -> int:
     index = moved(forger)
     for record in (forger.records[index], forger.records[index - 1]):
@@ -1296,7 +1296,7 @@ def money_under_way_left_out_of_a_book(forger: Forger) -> int:
 @forgery("hedged", "book of the guard")
 def money_under_way_that_comes_sooner(forger: Forger) -> int:
     index = forger.where(lambda r: r.get("act") == "look" and r["book"]["transit"])
-    forger.records[index]["book"]["transit"][0][4] -= 1
+    forger.records[index]["book"]["transit"][0][5] -= 1
     forger.relink()
     return index
 

@@ -463,7 +463,8 @@ def world(
         common
         | {
             "kind": "genesis",
-            "v": 2,
+            "v": 3,
+            "mode": "backtest",
             "guarded": gate is None,
             "config": hashlib.sha256(config).hexdigest(),
             "currency": {"symbol": "USD", "scale": 10},

@@ -1,4 +1,4 @@
-"""Binance's USDⓈ-M futures REST interface (``/fapi``), as far as limit orders in perpetuals need it.
+"""Binance's USDⓈ-M futures REST interface (``/fapi``), as far as perpetuals need it.
 
 One-way position mode, cross margin. Source: Binance USDⓈ-M Futures API, REST: market data, trade
 and account endpoints, "Auto-Cancel All Open Orders" among them.
@@ -48,6 +48,7 @@ class FuturesRest:
             ("GET", "/fapi/v1/userTrades"): Route(trading.trades, 5),
             ("GET", "/fapi/v1/income"): Route(self._income, 30),
             ("GET", "/fapi/v1/positionSide/dual"): Route(self._one_way, 30),
+            ("GET", "/fapi/v1/commissionRate"): Route(self._rates, 20),
             ("POST", "/fapi/v1/leverage"): Route(self._leverage, 1),
             ("POST", "/fapi/v1/countdownCancelAll"): Route(self._countdown, 10),
             ("GET", "/fapi/v3/account"): Route(self._summary, 5),
@@ -106,6 +107,13 @@ class FuturesRest:
 
     def _one_way(self, _: Parameters) -> dict[str, Any]:
         return {"dualSidePosition": False}
+
+    def _rates(self, parameters: Parameters) -> dict[str, Any]:
+        return {
+            "symbol": self.symbol_name(parameters),
+            "makerCommissionRate": text(self._account.maker),
+            "takerCommissionRate": text(self._account.taker),
+        }
 
     def _leverage(self, parameters: Parameters) -> dict[str, Any]:
         name = self.symbol_name(parameters)

@@ -1,8 +1,8 @@
-"""The customer's margin account: one wallet, signed positions, funding; nothing is ever rounded away.
+"""The customer's margin account: one wallet, signed positions, funding; no rounding is lost.
 
 ``cash`` is the wallet as if positions had been bought outright: deposits, less what was paid, plus
 what was received, less commissions, plus funding. Wallet balance and entry price, which exchanges
-show, are derived: a realised profit is rounded to 8 decimals and the remainder stays in the cost
+show, are derived: a realised profit is rounded to the unit and the remainder stays in the cost
 of the position, so that wallet + unrealised profit = cash + position × mark exactly.
 """
 
@@ -42,6 +42,7 @@ class MarginAccount:
 
     Attributes:
         wallet: balance without unrealised profit. ``marks``: mark prices by symbol.
+        unit: what profits, commissions and funding are rounded to, against the customer.
         leverage: 1/leverage of the notional is the initial margin of what would be open.
     """
 
@@ -52,7 +53,9 @@ class MarginAccount:
         taker: Decimal = Decimal("0.0005"),
         maker: Decimal = Decimal("0.0002"),
         leverage: Decimal = Decimal(20),
+        unit: Decimal = UNIT,
     ) -> None:
+        self.unit = unit
         self.asset = asset
         self.wallet = wallet
         self.taker = taker
@@ -110,7 +113,7 @@ class MarginAccount:
         self._reserved.pop(order, None)
 
     def settle(self, order: Order, price: Decimal, quantity: Decimal, maker: bool) -> Settled:
-        """Change the position; the commission is rounded up to the 8th decimal."""
+        """Change the position; the commission is rounded up to the unit."""
         held = self.position(order.symbol.name)
         signed = quantity if order.buy else -quantity
         realized = ZERO
@@ -120,14 +123,14 @@ class MarginAccount:
             proceeds = -sign * closed * price
             share = held.cost * closed / abs(held.quantity)
             exact = closed == abs(held.quantity)
-            realized = proceeds - held.cost if exact else floor(proceeds - share, UNIT)
+            realized = proceeds - held.cost if exact else floor(proceeds - share, self.unit)
             held.cost -= proceeds - realized
             held.quantity += sign * closed
             signed -= sign * closed
         held.quantity += signed
         held.cost += signed * price
         rate = self.maker if maker else self.taker
-        commission = ceiling(price * quantity * rate, UNIT)
+        commission = ceiling(price * quantity * rate, self.unit)
         self.wallet += realized - commission
         if order in self._reserved:
             left = order.left * order.price / self.leverage
@@ -139,7 +142,7 @@ class MarginAccount:
         quantity = self.position(symbol).quantity
         if not quantity:
             return None
-        amount = floor(-quantity * self.marks[symbol] * rate, UNIT)
+        amount = floor(-quantity * self.marks[symbol] * rate, self.unit)
         payment = FundingPayment(len(self.payments) + 1, symbol, amount, quantity, rate, time)
         self.payments.append(payment)
         self.wallet += amount

@@ -48,7 +48,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Trade:
-    """The customer's side of one trade; ``realized`` is the profit that closing a perpetual made."""
+    """The customer's side of one trade; ``realized`` is the profit of closing a perpetual."""
 
     trade_id: int
     order: Order

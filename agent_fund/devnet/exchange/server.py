@@ -42,6 +42,7 @@ KEY = "loopback-key"
 SECRET = "loopback-secret"  # noqa: S105
 FUNDS = {"USDT": Decimal(1_000_000), "BTC": Decimal(10), "ETH": Decimal(100), "BNB": Decimal(100)}
 LIMIT = 1_000_000
+USDC_UNIT = Decimal("0.000001")
 
 
 class LoopbackExchange:
@@ -73,7 +74,7 @@ class LoopbackExchange:
         self.seen: list[tuple[str, str, dict[str, str]]] = []
         self.spot_account = SpotAccount(funds)
         self.margin_account = MarginAccount("USDT", wallet)
-        self.usdc_account = MarginAccount("USDC", wallet)
+        self.usdc_account = MarginAccount("USDC", wallet, unit=USDC_UNIT)
         self._clock = clock
         self.spot = Engine((BTCUSDT, ETHUSDT), self.spot_account, self.now)
         self.futures = Engine((BTCUSDT_PERPETUAL,), self.margin_account, self.now)

@@ -1,4 +1,4 @@
-"""The part of Binance's REST interface that spot and futures share: orders and trades by client id."""
+"""What Binance's spot and futures interfaces share: orders and trades, by client id."""
 
 from __future__ import annotations
 
@@ -89,7 +89,9 @@ class TradingRest:
 
     def open_orders(self, parameters: Parameters) -> list[dict[str, Any]]:
         """GET openOrders."""
-        return [self._order_row(order) for order in self.engine.open_orders(parameters.get("symbol"))]
+        return [
+            self._order_row(order) for order in self.engine.open_orders(parameters.get("symbol"))
+        ]
 
     def all_orders(self, parameters: Parameters) -> list[dict[str, Any]]:
         """GET allOrders, from an order id or from a time on."""

@@ -11,78 +11,25 @@ import base64
 import hashlib
 import struct
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import base58
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from agent_fund.devnet.near.blocks import (
+    Account,
+    Block,
+    Executed,
+    InvalidTransaction,
+    Outcome,
+)
 from agent_fund.devnet.near.borsh import AddKey, DeleteKey, FunctionCall, Transaction, Transfer
 from agent_fund.devnet.near.contract import Call, Contract, Panic, Promise, compact
-from agent_fund.devnet.near.state import State
 
 TRANSACTION_BLOCKS = 86_400
-
-
-class InvalidTransaction(Exception):  # noqa: N818 - nearcore's name
-    """Refused before it ran; ``kind`` is nearcore's InvalidTxError as JSON."""
-
-    def __init__(self, kind: Any) -> None:
-        super().__init__(str(kind))
-        self.kind = kind
-
-
-@dataclass
-class Account:
-    """Balance in yoctoNEAR, nonces by public key, and a contract if it has one."""
-
-    balance: int
-    keys: dict[bytes, int] = field(default_factory=dict)
-    contract: Contract | None = None
-    state: State = field(default_factory=State)
-
-
-@dataclass(frozen=True)
-class Block:
-    """A block, with what it held."""
-
-    height: int
-    hash: bytes
-    time_ns: int
-    transaction: str | None
-    marks: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one receipt did; ``status`` as nearcore writes it."""
-
-    receipt_id: str
-    executor: str
-    status: Mapping[str, Any]
-    logs: tuple[str, ...]
-    children: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Executed:
-    """A transaction with everything that came of it, receipts in order."""
-
-    transaction: Transaction
-    hash: str
-    height: int
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def status(self) -> Mapping[str, Any]:
-        """The result of the first receipt, promises followed."""
-        by_id = {outcome.receipt_id: outcome.status for outcome in self.outcomes}
-        status = self.outcomes[0].status
-        while "SuccessReceiptId" in status:
-            status = by_id[status["SuccessReceiptId"]]
-        return status
 
 
 @dataclass
@@ -113,6 +60,7 @@ class Chain:
         self._receipts = 0
         genesis = hashlib.sha256(b"a chain on loopback").digest()
         self.blocks = [Block(0, genesis, clock(), None, {})]
+        self._heights = {genesis: 0}
 
     def create(
         self, account_id: str, *, keys: tuple[bytes, ...] = (), contract: Contract | None = None
@@ -174,7 +122,9 @@ class Chain:
             transaction, base58.b58encode(digest).decode(), self._next_id(), transaction.actions
         )
 
-    def call(self, signer: str, receiver: str, method: str, args: Any, deposit: int = 0) -> Executed:
+    def call(
+        self, signer: str, receiver: str, method: str, args: Any, deposit: int = 0
+    ) -> Executed:
         """Run a call without a signature; for setting the devnet up."""
         action = FunctionCall(method, compact(args).encode(), 0, deposit)
         key = self._next_id()
@@ -198,8 +148,8 @@ class Chain:
             raise InvalidTransaction(
                 {"InvalidNonce": {"tx_nonce": transaction.nonce, "ak_nonce": last}}
             )
-        recent = self.blocks[-TRANSACTION_BLOCKS:]
-        if not any(block.hash == transaction.block_hash for block in reversed(recent)):
+        made_at = self._heights.get(transaction.block_hash, -TRANSACTION_BLOCKS - 1)
+        if self.head.height - made_at > TRANSACTION_BLOCKS:
             raise InvalidTransaction("Expired")
         cost = sum(getattr(action, "deposit", 0) for action in transaction.actions)
         if account.balance < cost:
@@ -220,7 +170,7 @@ class Chain:
             outcome, made, result = self._execute(receipt)
             outcomes.append(outcome)
             waiting += made
-            if receipt.then is not None and not made:
+            if receipt.then is not None:
                 waiting.append(self._callback(receipt, result))
         marks = {name: account.state.mark() for name, account in self.accounts.items()}
         head = self.head
@@ -245,7 +195,7 @@ class Chain:
         logs: list[str] = []
         made: list[_Receipt] = []
         value: Any = b""
-        mark = 0 if account is None else account.state.mark()
+        mark, balance = (0, 0) if account is None else (account.state.mark(), account.balance)
         try:
             if account is None:
                 raise Panic(f"AccountDoesNotExist: {receipt.receiver}")
@@ -255,18 +205,14 @@ class Chain:
         except Panic as panic:
             if account is not None:
                 account.state.undo(mark)
+                account.balance = balance
             self.accounts[receipt.predecessor].balance += deposit
             reason = {"FunctionCallError": {"ExecutionError": str(panic)}}
             failure = {"Failure": {"ActionError": {"index": 0, "kind": reason}}}
             outcome = Outcome(receipt.receipt_id, receipt.receiver, failure, tuple(logs), ())
             return outcome, [], None
         children = tuple(child.receipt_id for child in made)
-        status: dict[str, Any]
-        if isinstance(value, Promise):
-            status = {"SuccessReceiptId": children[-1]}
-            value = b""
-        else:
-            status = {"SuccessValue": base64.b64encode(_encode(value)).decode()}
+        status = {"SuccessValue": base64.b64encode(_encode(value)).decode()}
         outcome = Outcome(receipt.receipt_id, receipt.receiver, status, tuple(logs), children)
         return outcome, made, _encode(value)
 
@@ -322,6 +268,7 @@ class Chain:
         now = max(self.clock(), last.time_ns)
         marks = {name: account.state.mark() for name, account in self.accounts.items()}
         self.blocks.append(Block(height, digest, now, transaction, marks))
+        self._heights[digest] = height
 
     def _next_id(self) -> str:
         self._receipts += 1

@@ -1,7 +1,7 @@
 """What a contract on the loopback chain is: methods that see a Call and may schedule Promises.
 
-A method is called by name with the JSON object of its arguments. It returns a JSON value, bytes,
-None, or a Promise whose result becomes its own. ``Panic`` undoes everything the receipt did.
+A method is called by name with the JSON object of its arguments. It returns a JSON value, bytes or
+None. ``Panic`` undoes everything that the receipt did, but for its logs.
 """
 
 from __future__ import annotations

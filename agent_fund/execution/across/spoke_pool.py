@@ -22,15 +22,8 @@ from agent_fund.execution.across.contracts import (
 from agent_fund.execution.across.relay import Relay
 from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.chain import Chain
+from agent_fund.execution.evm.past import call_at
 from agent_fund.execution.evm.receipt import Receipt, TokenTransfer
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A block of the chain: its number and its timestamp in Unix seconds."""
-
-    block: int
-    time: int
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,8 @@ class SpokePool:
 
     async def filled(self, relay: Relay, block: int) -> bool:
         """Whether the pool holds ``relay`` for filled, as of ``block``; then it never is again."""
-        answer = await self._call(call_data(FILL_STATUSES, relay.hash), block)
+        data = call_data(FILL_STATUSES, relay.hash)
+        answer = await call_at(self._chain, self.address, data, block)
         return int.from_bytes(answer, "big") == FILLED
 
     async def refunds_of(self, token: str, depositor: str, first: int, last: int) -> list[Arrived]:
@@ -132,20 +126,6 @@ class SpokePool:
         """The wrapped coin, which a fill pays out as coin and not as a token; lower case."""
         answer = await self._chain.call(self.address, call_data(WRAPPED_NATIVE))
         return "0x" + answer[-20:].hex()
-
-    async def settled(self) -> Moment | None:
-        """The last block that the chain's finality holds for final; None if there is none yet."""
-        number = await self._chain.head() - self._chain.finality
-        return None if number < 0 else await self.moment(number)
-
-    async def moment(self, block: int) -> Moment:
-        """The block of that number with its timestamp."""
-        found = await self._chain.rpc("eth_getBlockByNumber", hex(block), False)
-        return Moment(block, int(found["timestamp"], 16))
-
-    async def _call(self, data: bytes, block: int) -> bytes:
-        request = {"to": self.address, "data": "0x" + data.hex()}
-        return bytes.fromhex((await self._chain.rpc("eth_call", request, hex(block)))[2:])
 
     def _own_events(self, receipt: Receipt) -> list[int]:
         topics = {FILLED_RELAY.topic, REFUND_EXECUTED.topic, DEPOSITED.topic}

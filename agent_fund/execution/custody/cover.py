@@ -1,4 +1,4 @@
-"""Cover: how far an admitted order reaches on chain, and the refusal of every action beyond it.
+"""Cover: how far an admitted leg reaches on chain, and the refusal of every action beyond it.
 
 The guard's side works it out from the order that the guard admitted and from the tokens' own
 decimals, never from what the executor says. Amounts are rounded against the fund: what may be
@@ -15,24 +15,7 @@ from eth_utils.crypto import keccak
 from agent_fund.domain.order import Order, Side
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.call import NOTHING, Action
-
-
-@dataclass(frozen=True)
-class TokenUnits:
-    """An asset as a chain counts it: the fund's ``scale`` decimals, the token's ``decimals``."""
-
-    address: str
-    scale: int
-    decimals: int
-
-    def down(self, units: int) -> int:
-        """``units`` base units of the fund as the token's, rounded down."""
-        power = self.decimals - self.scale
-        return units * 10**power if power >= 0 else int(units // 10**-power)
-
-    def up(self, units: int) -> int:
-        """The same, rounded up."""
-        return -self.down(-units)
+from agent_fund.execution.evm.token import Token
 
 
 @dataclass(frozen=True)
@@ -59,33 +42,40 @@ class Cover:
     call_hash: bytes | None = None
 
     @classmethod
-    def of(
-        cls,
-        order: Order,
-        base: TokenUnits,
-        quote: TokenUnits,
-        venues: Mapping[str, str],
-        deadline: int,
+    def of_order(
+        cls, order: Order, base: Token, quote: Token, venues: Mapping[str, str], deadline: int
     ) -> Cover:
-        """The cover of what remains of ``order``, whole or not at all, at its limit or better."""
-        name = f"order {order.order_id}"
-        for asset, token in ((order.instrument.base, base), (order.instrument.quote, quote)):
-            if asset.scale != token.scale:
-                raise ExecutionError(name, token.scale, f"{asset.symbol} has scale {asset.scale}")
+        """What remains of ``order``, whole or not at all, at its limit or better.
+
+        Raises:
+            ExecutionError: if nothing remains.
+        """
         if not order.remaining:
+            name = f"order {order.order_id}"
             raise ExecutionError(name, order.status.value, "nothing remains that could be covered")
-        money = order.instrument.notional(order.remaining, order.limit)
+        instrument = order.instrument
+        money = instrument.notional(order.remaining, order.limit)
         if order.side is Side.BUY:
-            spent, received = (quote, money), (base, order.remaining)
-        else:
-            spent, received = (base, order.remaining), (quote, money)
+            most = quote.down(money, instrument.quote)
+            least = base.up(order.remaining, instrument.base)
+            return cls(venues, quote.address, most, base.address, least, deadline)
+        most = base.down(order.remaining, instrument.base)
+        least = quote.up(money, instrument.quote)
+        return cls(venues, base.address, most, quote.address, least, deadline)
+
+    @classmethod
+    def of_deposit(cls, action: Action, deadline: int) -> Cover:
+        """Exactly ``action``, which the guard's side has built itself from an admitted transfer."""
+        call = action.call
         return cls(
-            dict(venues),
-            spent[0].address,
-            spent[0].down(spent[1]),
-            received[0].address,
-            received[0].up(received[1]),
+            {call.to: action.spender},
+            action.token_in,
+            action.max_in,
+            action.token_out,
+            action.min_out,
             deadline,
+            call.value,
+            keccak(call.data),
         )
 
     def require(self, action: Action, deadline: int) -> None:
@@ -94,26 +84,30 @@ class Cover:
         Raises:
             ExecutionError: with the first thing that is not covered.
         """
-        if action.call.to not in self.venues:
-            raise ExecutionError("target", action.call.to, f"covered are {sorted(self.venues)}")
-        if action.token_in != NOTHING and action.spender != self.venues[action.call.to]:
-            fix = f"the allowance goes to {self.venues[action.call.to]}"
+        call = action.call
+        if call.to not in self.venues:
+            raise ExecutionError("target", call.to, f"covered are {sorted(self.venues)}")
+        if action.token_in != NOTHING and action.spender != self.venues[call.to]:
+            fix = f"the allowance goes to {self.venues[call.to]}"
             raise ExecutionError("spender", action.spender, fix)
         if (action.token_in, action.token_out) != (self.token_in, self.token_out):
-            fix = f"the order gives {self.token_in} for {self.token_out}"
+            fix = f"the leg gives {self.token_in} for {self.token_out}"
             raise ExecutionError("tokens", (action.token_in, action.token_out), fix)
         if not 0 <= action.max_in <= self.most_in:
             raise ExecutionError("max_in", action.max_in, f"at most {self.most_in} is covered")
         if action.min_out < self.least_out:
-            raise ExecutionError("min_out", action.min_out, f"at least {self.least_out} must come")
-        if not 0 <= action.call.value <= self.most_value:
-            raise ExecutionError("value", action.call.value, f"at most {self.most_value} wei")
+            raise ExecutionError("min_out", action.min_out, f"{self.least_out} or more must come")
+        if not 0 <= call.value <= self.most_value:
+            raise ExecutionError("value", call.value, f"at most {self.most_value} wei are covered")
         if deadline > self.deadline:
-            raise ExecutionError("deadline", deadline, f"the order ends at {self.deadline}")
+            raise ExecutionError("deadline", deadline, f"the leg ends at {self.deadline}")
+        self._require_calldata(action)
+
+    def _require_calldata(self, action: Action) -> None:
+        found = keccak(action.call.data)
         if self.call_hash is None:
-            if action.token_out == NOTHING or action.min_out == 0:
-                fix = "nothing comes back, so the cover must name the exact calldata"
-                raise ExecutionError("calldata", action.call.data[:4].hex(), fix)
-        elif keccak(action.call.data) != self.call_hash:
-            fix = f"its hash must be {self.call_hash.hex()}"
-            raise ExecutionError("calldata", keccak(action.call.data).hex(), fix)
+            if action.token_out == NOTHING or action.min_out <= 0:
+                fix = "nothing need come back, so the cover must name the exact calldata"
+                raise ExecutionError("calldata", found.hex(), fix)
+        elif found != self.call_hash:
+            raise ExecutionError("calldata", found.hex(), f"covered is {self.call_hash.hex()}")

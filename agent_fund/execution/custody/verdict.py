@@ -1,4 +1,4 @@
-"""Verdict: what the guard's key signs for one call of a Safe; its digest is the contract's (EIP-712).
+"""Verdict: what the guard's key signs for one call of a Safe; its digest is as on chain (EIP-712).
 
 The fields are those of ``contracts/VerdictModule.sol``, in its order. The nonce follows from the
 leg's id alone, so one leg can never have two: whatever is signed for it, at most one call runs.

@@ -16,7 +16,10 @@ _PANIC = bytes.fromhex("4e487b71")  # Panic(uint256), what assert and overflow r
 
 @lru_cache(maxsize=256)
 def _parsed(signature: str) -> tuple[bytes, tuple[str, ...]]:
-    types = parse(signature[signature.index("(") :])
+    arguments = signature[signature.index("(") :]
+    if arguments == "()":  # the grammar knows no empty tuple
+        return keccak(text=signature)[:4], ()
+    types = parse(arguments)
     if not isinstance(types, TupleType):
         raise TypeError(f"{signature!r} is no function signature; write name(type,…)")
     return keccak(text=signature)[:4], tuple(part.to_type_str() for part in types.components)

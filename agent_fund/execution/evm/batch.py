@@ -64,9 +64,12 @@ class Batch:
 
     @property
     def reference(self) -> str:
-        """The hash of the call that matters: the last one that is no approval."""
-        essential = [one.hash for one in self.transactions if not one.approval]
-        return essential[-1] if essential else self.transactions[-1].hash
+        """``sender:nonce`` of the call that matters, the last that is no approval.
+
+        It stays as it is whatever fees are bid, and finds the transaction in whatever block.
+        """
+        essential = [one.nonce for one in self.transactions if not one.approval]
+        return f"{self.sender}:{essential[-1] if essential else self.nonces[-1]}"
 
     def encode(self) -> bytes:
         """Everything, as JSON; no secrets are in it."""

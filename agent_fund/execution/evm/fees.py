@@ -48,14 +48,21 @@ class FeePolicy:
         Raises:
             ExecutionError: if not even the next block's base fee and the tip are under the cap.
         """
-        base = int(history["baseFeePerGas"][-1], 16)  # the last one is the next block's
-        tips = sorted(int(row[0], 16) for row in history.get("reward") or () if row)
-        tip = max(tips[len(tips) // 2] if tips else 0, self.least_tip)
+        base, tip = self._next_block(history)
         if base + tip > self.cap:
             raise ExecutionError(
                 "gas price", base + tip, f"wait until it is under the cap of {self.cap} wei"
             )
         return Fees(min(2 * base + tip, self.cap), tip)
+
+    def price(self, history: Mapping[str, Any]) -> int:
+        """What a unit of gas would cost in the next block, tip included, in wei."""
+        return sum(self._next_block(history))
+
+    def _next_block(self, history: Mapping[str, Any]) -> tuple[int, int]:
+        base = int(history["baseFeePerGas"][-1], 16)  # the last one is the next block's
+        tips = sorted(int(row[0], 16) for row in history.get("reward") or () if row)
+        return base, max(tips[len(tips) // 2] if tips else 0, self.least_tip)
 
     def replacement(self, before: Fees, history: Mapping[str, Any]) -> Fees:
         """The fees in the place of ``before``: raised, and no less than what is bid now.

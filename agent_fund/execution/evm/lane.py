@@ -62,6 +62,14 @@ class Lane:
         """The checksum address whose nonces these are."""
         return self._signer.address
 
+    async def price(self) -> int:
+        """What a unit of gas would cost in the next block, in wei.
+
+        Raises:
+            ChainSilent, Web3RPCError: if the chain does not answer.
+        """
+        return self._fees.price(await self._history())
+
     async def sign(self, calls: Sequence[Call], deadline: int) -> Batch:
         """Sign ``calls`` with the next nonces; nothing is sent.
 

@@ -46,7 +46,7 @@ class Outcome:
 
     @property
     def essential(self) -> tuple[Receipt, ...]:
-        """The receipts there are; logs of approvals hold no transfers, so none need be left out."""
+        """The receipts there are; approvals move nothing, so theirs need not be left out."""
         return tuple(one for one in self.receipts if one is not None)
 
 

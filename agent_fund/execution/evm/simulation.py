@@ -15,6 +15,8 @@ from agent_fund.execution.evm.abi import revert_reason
 from agent_fund.execution.evm.call import Call
 from agent_fund.execution.evm.chain import Chain
 
+_SPARE = 50_000  # two storage slots written for the first time (EIP-2929), and a little
+
 
 class RevertError(ExecutionError):
     """A call that fails on the chain as it is; ``value`` is the contract's own reason."""
@@ -23,9 +25,10 @@ class RevertError(ExecutionError):
 async def simulate(chain: Chain, sender: str, calls: Sequence[Call]) -> tuple[int, ...]:
     """The gas limits for ``calls``, sent by ``sender`` in this order.
 
-    A limit is one and a half times what the simulation used: a fifth of the gas that a call needs
-    may be refunded at its end (EIP-3529), and the state may change until it is mined. What is not
-    used is not paid.
+    A limit is one and a half times what the simulation used, and some more: a fifth of the gas that
+    a call needs may be refunded at its end (EIP-3529), and a call may do more in a later block, as
+    a Uniswap V2 pair does that is the first time traded in a new second. What is not used is not
+    paid.
 
     Raises:
         RevertError: if one of them reverts.
@@ -53,5 +56,5 @@ async def simulate(chain: Chain, sender: str, calls: Sequence[Call]) -> tuple[in
                 revert_reason(bytes.fromhex(done["returnData"][2:])),
                 "nothing was signed; quote again",
             )
-        limits.append(int(done["gasUsed"], 16) * 3 // 2)
+        limits.append(int(done["gasUsed"], 16) * 3 // 2 + _SPARE)
     return tuple(limits)

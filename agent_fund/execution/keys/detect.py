@@ -27,12 +27,14 @@ _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@")
 _LONG = re.compile(r"[A-Za-z0-9+/_=.:-]{20,}")
 _DIGEST = re.compile(r"sha256|keccak|hash|digest|root|checksum", re.IGNORECASE)
-_SECRET_FIELD = re.compile(
-    r"(^|[_-])(key|keys|secret|secrets|signer|private|passphrase|password|passwd|token|mnemonic|"
-    r"seed|credential|credentials|apikey)([_-]|$)",
-    re.IGNORECASE,
+# Nothing but a reference belongs in the former; in the latter, nothing long does.
+_SECRET_FIELD = re.compile(r"(^|_)(secret|private|passphrase|password|passwd|mnemonic)(_|$)")
+_KEY_FIELD = re.compile(
+    r"(^|_)(key|keys|apikey|signer|seed|credentials?|(api|auth|access|bearer)_token)(_|$)"
 )
-_PUBLIC_FIELD = re.compile(r"(^|[_-])public([_-]|$)", re.IGNORECASE)
+_PUBLIC_FIELD = re.compile(r"(^|_)public(_|$)")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_SERVICE_KEY = re.compile(r"(signer:[^#]*#)0x[0-9a-fA-F]{128}")
 # Bytes of what NEAR writes after the colon, where it is the secret and not the public key.
 _NEAR_SECRETS = {"ed25519": (64,), "secp256k1": (32,)}
 _PHRASES = (12, 15, 18, 21, 24)
@@ -101,13 +103,19 @@ _FIX = f"take it out, treat it as known to others, and name a new one by referen
 
 def _form(text: str, field: str) -> str:
     """What ``text`` looks like, in the field of that name; empty if like no key."""
+    # In a reference to a service, 128 digits are a public key of secp256k1.
+    text = _SERVICE_KEY.sub(r"\1", text)
     if found := _anywhere(text, digest=bool(_DIGEST.search(field))):
         return found
     words = text.split()
     if len(words) in _PHRASES and _MNEMONIC.is_mnemonic_valid(" ".join(words)):
         return "a recovery phrase"
-    secret = _SECRET_FIELD.search(field) and not _PUBLIC_FIELD.search(field)
-    if secret and not is_reference(text) and not _names_a_path(text) and _LONG.search(text):
+    if not text or is_reference(text) or _PUBLIC_FIELD.search(_snake(field)):
+        return ""
+    if _SECRET_FIELD.search(_snake(field)):
+        return "a value where a reference belongs"
+    public = _names_a_path(text) or _ADDRESS.fullmatch(text)
+    if _KEY_FIELD.search(_snake(field)) and not public and _LONG.search(text):
         return "a long value where a reference belongs"
     return ""
 
@@ -123,6 +131,11 @@ def _anywhere(text: str, *, digest: bool) -> str:
     if _PASSWORD.search(text):
         return "a URL with a password"
     return ""
+
+
+def _snake(field: str) -> str:
+    """``apiKey`` and ``api-key`` as ``api_key``."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|-", "_", field).lower()
 
 
 def _names_a_path(text: str) -> bool:

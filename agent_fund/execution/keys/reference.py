@@ -6,8 +6,9 @@
     keystore:PATH#NAME           the same, with the passphrase in an environment variable
     signer:URL#IDENTIFIER        a signer service, and the public name of one key there
 
-A relative PATH begins at the workspace. A URL holds no user, password or query, and is https unless
-the service listens on this machine: what a stranger on the way may change, he may have signed.
+A NAME is in capitals, digits and underscores. A relative PATH begins at the workspace. A URL holds
+no user, password or query, and is https unless the service listens on this machine: what a stranger
+on the way may change, he may have signed.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from urllib.parse import urlsplit
 from agent_fund.execution.keys.errors import KeyRefused
 
 FORMS = "write env:NAME, keystore:PATH#PASSPHRASE_VARIABLE or signer:URL#IDENTIFIER"
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Capitals only: a key put where a name belongs is then not taken for a name, and not printed.
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
 _SCHEMES = ("env:", "keystore:", "signer:")
-# A key put where a variable's name belongs is all letters and digits too.
 _LONGEST_NAME = 63
 
 
@@ -76,7 +77,7 @@ def parse_reference(text: str) -> Reference:
 def _environment(rest: str) -> EnvironmentReference:
     names = tuple(rest.split(","))
     if len(names) > 2 or not all(_is_variable(name) for name in names):
-        fix = "write env:NAME, or env:KEY_NAME,SECRET_NAME for an exchange account"
+        fix = "write env:NAME in capitals, or env:KEY_NAME,SECRET_NAME for an exchange account"
         raise KeyRefused("key reference", "env: without a variable's name", fix)
     return EnvironmentReference(names)
 

@@ -72,7 +72,7 @@ _DONE, _BACK, _OFF, _NO = (
 
 TRANSITIONS: dict[LegState, frozenset[LegState]] = {
     # Nothing has left: it may be sent, given up, or be found to have been sent after all.
-    _P: frozenset({_S, _O, _F, _DONE, _U, _NO, _OFF}),
+    _P: frozenset({_S, _O, _F, _DONE, _U, _E, _NO, _OFF}),
     _S: frozenset({_O, _F, _DONE, _U, _E, _OFF, _NO}),
     # A reorganisation takes the confirmation, or a provisional fill, back.
     _O: frozenset({_S, _F, _DONE, _U, _E, _R, _OFF}),

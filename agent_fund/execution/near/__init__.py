@@ -1,1 +1,1 @@
-"""NEAR: the intents verifier, its solver relay, 1Click, and chain signatures, as venues see them."""
+"""NEAR as a venue: the intents verifier, its solver relay, 1Click, and chain signatures."""

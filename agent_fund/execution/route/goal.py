@@ -123,9 +123,7 @@ def siblings(book: Book, underlying: str, symbol: str = "") -> tuple[Instrument,
     return tuple(
         line
         for line in book.instruments.values()
-        if line.underlying == underlying
-        and line.kind is Kind.SPOT
-        and symbol in ("", line.symbol)
+        if line.underlying == underlying and line.kind is Kind.SPOT and symbol in ("", line.symbol)
     )
 
 

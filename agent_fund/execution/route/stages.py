@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Leg, Side
 from agent_fund.domain.transfer import Transfer
@@ -98,6 +98,7 @@ class Bridge:
         own: what it may take of the cash that stood at its source before the route.
         sweep: whether it moves all that the route has brought to its source, not just ``amount``.
         trusted: an intermediary that must be trusted while it holds the money, or empty.
+        step: amounts are multiples of it.
     """
 
     carrier: str
@@ -110,6 +111,7 @@ class Bridge:
     trusted: str
     own: int
     sweep: bool
+    step: int
     valid_until: int
 
     @property
@@ -123,11 +125,12 @@ class Bridge:
         return Transfer(self.amount, self.source, self.target, self.cost)
 
     def carrying(self, amount: int) -> Bridge | None:
-        """The same for another amount; None if nothing would arrive.
+        """The same for another amount, rounded down to the step; None if nothing would arrive.
 
         What arrives is bounded for a carrier that keeps a fixed sum and a share: of a smaller
         amount it keeps no more than of the whole, of a larger one no larger share.
         """
+        amount = amount // self.step * self.step
         if amount == self.amount:
             return self
         less = amount - self.cost
@@ -154,12 +157,18 @@ def bridges_of(stages: tuple[Stage, ...]) -> Iterator[Bridge]:
             yield stage
 
 
+def shown(asset: Asset, quantity: int) -> str:
+    """``quantity`` base units of ``asset`` as people read it, without zeros that say nothing."""
+    text = f"{asset.amount(quantity):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def stage_name(stage: Stage) -> str:
     """The stage as people read it, in one line."""
     if isinstance(stage, Bridge):
         return f"move {stage.source} to {stage.target} by {stage.carrier}"
     return " + ".join(
-        f"{swap.side.value} {swap.instrument.base.amount(swap.quantity)} {swap.instrument.symbol}"
+        f"{swap.side.value} {shown(swap.instrument.base, swap.quantity)} {swap.instrument.symbol}"
         f" at {swap.instrument.venue.name}"
         for swap in stage.swaps
     )

@@ -25,6 +25,8 @@ class RouteTerms:
         fee: share of a purchase's notional that is kept ready for fees at least; the mandate's
             own, because its guard asks for as much.
         settles: by venue name, seconds from a trade until its proceeds can be used.
+        step: base units of the currency; only multiples of it are moved, since a token may have
+            fewer decimals than the fund's currency.
     """
 
     time_out: float
@@ -33,9 +35,11 @@ class RouteTerms:
     risk_per_hour: Fraction
     fee: Fraction
     settles: Mapping[str, int]
+    step: int
 
     def __post_init__(self) -> None:
         require_int(self.parts, "parts of a split", minimum=1)
+        require_int(self.step, "step of what is moved", minimum=1)
         if not self.time_out > 0:
             raise ExecutionError("time-out of quotes", self.time_out, "write positive seconds")
         shares = {

@@ -1,0 +1,198 @@
+"""Hyperliquid's HTTP interface for one perpetual: /info here, /exchange in its actions.
+
+Source: Hyperliquid's "Info endpoint" and "Perpetuals" pages.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agent_fund.devnet.exchange.decimals import ZERO, text
+from agent_fund.devnet.exchange.engine import Engine
+from agent_fund.devnet.exchange.hyperliquid_actions import HyperliquidActions
+from agent_fund.devnet.exchange.margin_account import MarginAccount
+from agent_fund.devnet.exchange.orders import Order, Trade
+from agent_fund.devnet.exchange.refusal import Refusal
+
+BOOK_LEVELS = 20
+MOST_FILLS = 2000
+STATUSES = {
+    "NEW": "open",
+    "PARTIALLY_FILLED": "open",
+    "FILLED": "filled",
+    "CANCELED": "canceled",
+    "EXPIRED": "iocCancelRejected",
+}
+
+
+class HyperliquidRest:
+    """Answers of the one account of ``owner``."""
+
+    def __init__(
+        self, engine: Engine, account: MarginAccount, owner: str, clock: Callable[[], int]
+    ) -> None:
+        self._engine = engine
+        self._account = account
+        self._clock = clock
+        self._actions = HyperliquidActions(engine, owner, clock)
+
+    def answer(self, path: str, body: str) -> Any:
+        """What ``path`` answers to ``body``."""
+        request = json.loads(body)
+        if path == "/exchange":
+            return self._actions.answer(request)
+        self._engine.expire()
+        match request["type"]:
+            case "metaAndAssetCtxs":
+                return self._markets()
+            case "l2Book":
+                return self._book(request["coin"])
+            case "orderStatus":
+                return self._status(request["oid"])
+            case "openOrders" | "frontendOpenOrders":
+                return [_order(order) for order in self._engine.open_orders()]
+            case "userFills" | "userFillsByTime":
+                return self._fills(request)
+            case "clearinghouseState":
+                return self._state()
+            case "userFunding":
+                return self._funding(request.get("startTime", 0))
+            case "userFees":
+                rates = {"userCrossRate": self._account.taker, "userAddRate": self._account.maker}
+                return {name: text(rate) for name, rate in rates.items()}
+            case "userAbstraction":
+                return "disabled"
+            case other:
+                raise Refusal(0, f"Failed to deserialize: unknown type {other}", 422)
+
+    def _markets(self) -> list[Any]:
+        universe, contexts = [], []
+        for name, symbol in self._engine.symbols.items():
+            decimals = -int(symbol.step.as_tuple().exponent)
+            universe.append({"name": name, "szDecimals": decimals, "maxLeverage": 50})
+            mark = text(self._account.marks.get(name, ZERO))
+            contexts.append({"markPx": mark, "midPx": mark, "oraclePx": mark, "funding": "0"})
+        return [{"universe": universe}, contexts]
+
+    def _book(self, coin: str) -> dict[str, Any]:
+        book = self._engine.books[coin]
+        levels = [
+            [
+                {"px": text(price), "sz": text(quantity), "n": 1}
+                for price, quantity in book.levels(buy, BOOK_LEVELS)
+            ]
+            for buy in (True, False)
+        ]
+        return {"coin": coin, "time": self._clock(), "levels": levels}
+
+    def _status(self, wanted: int | str) -> dict[str, Any]:
+        try:
+            if isinstance(wanted, int):
+                order = self._engine.find(wanted, None)
+            else:
+                order = self._engine.find(None, wanted)
+        except Refusal:
+            return {"status": "unknownOid"}
+        status = STATUSES[order.status]
+        if order.status == "EXPIRED" and order.executed:
+            status = "canceled"
+        return {
+            "status": "order",
+            "order": {
+                "order": _order(order),
+                "status": status,
+                "statusTimestamp": order.updated,
+            },
+        }
+
+    def _fills(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        start, end = request.get("startTime", 0), request.get("endTime")
+        rows = [
+            trade
+            for trade in self._engine.trades
+            if trade.time >= start and (end is None or trade.time <= end)
+        ]
+        if request["type"] == "userFills":
+            rows = rows[::-1]
+        return [_fill(trade) for trade in rows[:MOST_FILLS]]
+
+    def _state(self) -> dict[str, Any]:
+        account = self._account
+        rows, worth = [], ZERO
+        for name, held in account.positions.items():
+            if not held.quantity:
+                continue
+            value = abs(held.quantity) * account.marks.get(name, ZERO)
+            worth += value
+            position = {
+                "coin": name,
+                "szi": text(held.quantity),
+                "positionValue": text(value),
+                "unrealizedPnl": text(account.unrealized(name)),
+            }
+            rows.append({"type": "oneWay", "position": position})
+        return {
+            "assetPositions": rows,
+            "marginSummary": {
+                "accountValue": text(account.equity),
+                "totalNtlPos": text(worth),
+                "totalRawUsd": text(account.cash),
+                "totalMarginUsed": text(account.used),
+            },
+            "withdrawable": text(max(ZERO, account.available)),
+            "time": self._clock(),
+        }
+
+    def _funding(self, start: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "time": payment.time,
+                "hash": "0x" + "0" * 64,
+                "delta": {
+                    "type": "funding",
+                    "coin": payment.symbol,
+                    "usdc": text(payment.amount),
+                    "szi": text(payment.quantity),
+                    "fundingRate": text(payment.rate),
+                    "nSamples": None,
+                },
+            }
+            for payment in self._account.payments
+            if payment.time >= start
+        ]
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        "coin": order.symbol.name,
+        "side": "B" if order.buy else "A",
+        "limitPx": text(order.price),
+        "sz": text(order.left),
+        "origSz": text(order.quantity),
+        "oid": order.order_id,
+        "timestamp": order.time,
+        "orderType": "Limit",
+        "tif": order.good.capitalize(),
+        "reduceOnly": order.reduce_only,
+        "cloid": order.client_id,
+    }
+
+
+def _fill(trade: Trade) -> dict[str, Any]:
+    return {
+        "coin": trade.order.symbol.name,
+        "px": text(trade.price),
+        "sz": text(trade.quantity),
+        "side": "B" if trade.order.buy else "A",
+        "time": trade.time,
+        "closedPnl": text(trade.realized),
+        "hash": "0x" + "0" * 64,
+        "oid": trade.order.order_id,
+        "crossed": not trade.maker,
+        "fee": text(trade.commission),
+        "feeToken": trade.commission_asset,
+        "tid": trade.trade_id,
+        "cloid": trade.order.client_id,
+    }

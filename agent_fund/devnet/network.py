@@ -1,0 +1,239 @@
+"""The whole devnet: two chains, an exchange, NEAR, a relayer, a signer service, one moving price.
+
+Everything listens on loopback and belongs to this process. What a run needs to reach it stands in
+a file of connections; the keys are development keys, held by the signer service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from agent_fund.audit.atomic import replace_file
+from agent_fund.devnet.across import connect_across
+from agent_fund.devnet.anvil import DEVELOPMENT_KEYS
+from agent_fund.devnet.evm_side import COIN_DECIMALS, DOLLAR_DECIMALS, FINALITY, EvmSide
+from agent_fund.devnet.exchange.server import LoopbackExchange
+from agent_fund.devnet.near.devnet import FUND, VERIFIER, DevnetToken, NearDevnet
+from agent_fund.devnet.near.keys import DevnetKey
+from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, EXCHANGE, NEAR, Plan
+from agent_fund.devnet.relayer import Relayer
+from agent_fund.devnet.safe import Roles, deploy_safe
+from agent_fund.devnet.signer_service import LoopbackSigner
+from agent_fund.devnet.tokens import mint
+from agent_fund.domain.instrument import Asset
+from agent_fund.execution.across.fee import RelayerFee
+from agent_fund.execution.evm.call import NOTHING
+from agent_fund.execution.keys.evm import local_evm
+from agent_fund.execution.keys.secret import Secret
+
+FILE = "connections.json"
+CHAIN_IDS = {CHAIN_A: 31337, CHAIN_B: 31338}
+_TRADER, _GUARD, _RELAYER = 1, 2, 3
+_COIN, _DOLLAR = "eth.near", "usdc.near"
+_RELATIVE, _FIXED = "0.0005", "0.5"
+
+
+class Network:
+    """An asynchronous context in which the devnet runs.
+
+    Args:
+        plan: what it is built for.
+        folder: gets the file of connections.
+        step: seconds that each price of the plan lasts.
+
+    Attributes:
+        sides: by venue name of the two chains.
+    """
+
+    def __init__(self, plan: Plan, folder: Path, step: float = 1.0) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.played = 0
+        self._step = step
+        self.sides: dict[str, EvmSide] = {}
+        self._keys = [bytes.fromhex(key[2:]) for key in DEVELOPMENT_KEYS]
+        seed = hashlib.sha256(FUND.encode()).digest()  # of DevnetKey(FUND)
+        self.signer = LoopbackSigner(self._keys[_TRADER : _GUARD + 1], (seed,))
+        dollars = plan.cash[EXCHANGE]
+        funds = {"USDT": dollars, "ETH": Decimal(0), "BTC": Decimal(0), "BNB": Decimal(100)}
+        self.exchange = LoopbackExchange(funds=funds)
+        near = int(plan.cash[NEAR] * 10**DOLLAR_DECIMALS)
+        self.near = NearDevnet(
+            (
+                DevnetToken(_COIN, COIN_DECIMALS, 0, 10**6 * 10**COIN_DECIMALS),
+                DevnetToken(_DOLLAR, DOLLAR_DECIMALS, near, 10**9 * 10**DOLLAR_DECIMALS),
+            ),
+            self._rates(plan.prices[0]),
+        )
+        self.relayer: Relayer | None = None
+        self._playing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Network:
+        try:
+            await self._up()
+        except BaseException:
+            await self._down()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._down()
+
+    async def set_price(self, price: Decimal) -> None:
+        """Move every venue to ``price`` of the coin."""
+        self.exchange.set_price("ETHUSDT", price)
+        for pair, rate in self._rates(price).items():
+            self.near.relay.rates[f"nep141:{pair[0]}", f"nep141:{pair[1]}"] = rate
+        await asyncio.gather(*(side.move(price) for side in self.sides.values()))
+
+    def play(self) -> None:
+        """Begin to play the plan's prices; the last one stays."""
+        self._playing = asyncio.create_task(self._play())
+
+    async def wait(self) -> None:
+        """Wait for the player to end, which it does only by failing."""
+        if self._playing is not None:
+            await self._playing
+
+    async def _play(self) -> None:
+        while True:
+            await self.set_price(self.plan.prices[min(self.played, len(self.plan.prices) - 1)])
+            self.played += 1
+            await asyncio.sleep(self._step)
+
+    async def _up(self) -> None:
+        price = self.plan.prices[0]
+        await self.near.__aenter__()
+        await self.signer.start()
+        await self.exchange.start()
+        made = await asyncio.gather(
+            *(EvmSide.up(name, number, price) for name, number in CHAIN_IDS.items()),
+            return_exceptions=True,
+        )
+        for name, side in zip(CHAIN_IDS, made, strict=True):
+            if isinstance(side, EvmSide):
+                self.sides[name] = side
+        if failed := [side for side in made if isinstance(side, BaseException)]:
+            raise failed[0]
+        await connect_across([side.across for side in self.sides.values()])
+        addresses = [local_evm(Secret(key), "development").address for key in self._keys]
+        side_a, side_b = self.sides[CHAIN_A], self.sides[CHAIN_B]
+        roles = Roles(addresses[_GUARD], addresses[_TRADER], NOTHING, self.plan.mandate_hash)
+        safe = await deploy_safe(side_a.deployer, roles)
+        for name, holder in ((CHAIN_A, safe.address), (CHAIN_B, addresses[_TRADER])):
+            side, cash = self.sides[name], int(self.plan.cash[name] * 10**DOLLAR_DECIMALS)
+            await mint(side.deployer, side.dollar.address, holder, cash)
+            stock = 10**7 * 10**DOLLAR_DECIMALS
+            await mint(side.deployer, side.dollar.address, addresses[_RELAYER], stock)
+        fee = RelayerFee.stated(_RELATIVE, _FIXED, 8)
+        currency = Asset(self.plan.currency, 8)
+        across = [side_a.across, side_b.across]
+        self.relayer = Relayer(across, addresses[_RELAYER], fee, currency)
+        await self.relayer.start()
+        await self.set_price(price)
+        content = self._connections(safe.address, safe.module, addresses)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        replace_file(self.folder / FILE, json.dumps(content, indent=1).encode())
+
+    async def _down(self) -> None:
+        (self.folder / FILE).unlink(missing_ok=True)
+        if self._playing is not None:
+            self._playing.cancel()
+            await asyncio.gather(self._playing, return_exceptions=True)
+        if self.relayer is not None:
+            await self.relayer.stop()
+        for side in self.sides.values():
+            await side.down()
+        await self.exchange.stop()
+        await self.signer.stop()
+        await self.near.__aexit__(None, None, None)
+
+    def _rates(self, price: Decimal) -> dict[tuple[str, str], Fraction]:
+        """Dollars in units of the token for one unit of the coin, and the other way round."""
+        rate = Fraction(price) * 10**DOLLAR_DECIMALS / 10**COIN_DECIMALS
+        return {(_COIN, _DOLLAR): rate, (_DOLLAR, _COIN): 1 / rate}
+
+    def _connections(self, safe: str, module: str, keys: list[str]) -> dict[str, Any]:
+        plan, signer = self.plan, f"signer:{self.signer.url}#"
+        chains = {
+            name: {"url": side.anvil.url, "chain_id": CHAIN_IDS[name], "finality": FINALITY}
+            for name, side in self.sides.items()
+        }
+
+        def tokens(venue: str) -> dict[str, Any]:
+            side = self.sides[venue]
+            return {
+                plan.currency: {"address": side.dollar.address, "decimals": DOLLAR_DECIMALS},
+                plan.lines[venue]: {"address": side.weth, "decimals": COIN_DECIMALS},
+            }
+
+        side_a, side_b = self.sides[CHAIN_A], self.sides[CHAIN_B]
+        venues: dict[str, Any] = {
+            EXCHANGE: {
+                "kind": "binance",
+                "url": self.exchange.url,
+                "credentials": "loopback",
+                "markets": {plan.lines[EXCHANGE]: "ETHUSDT"},
+                "fee": "0.001",
+                "prepaid": "BNB",
+                "reserve": "1",
+            },
+            CHAIN_A: {
+                "kind": "uniswap_v2",
+                "chain": CHAIN_A,
+                "router": side_a.v2.router,
+                "key": signer + keys[_TRADER],
+                "tokens": tokens(CHAIN_A),
+                "coin": plan.lines[CHAIN_A],
+                "safe": {"address": safe, "module": module, "guard_key": signer + keys[_GUARD]},
+            },
+            CHAIN_B: {
+                "kind": "uniswap_v3",
+                "chain": CHAIN_B,
+                "router": side_b.v3.router,
+                "quoter": side_b.v3.quoter,
+                "key": signer + keys[_TRADER],
+                "tokens": tokens(CHAIN_B),
+                "coin": plan.lines[CHAIN_B],
+            },
+            NEAR: {
+                "kind": "near_intents",
+                "url": self.near.node.url,
+                "relay": f"{self.near.relay.url}/rpc",
+                "account": FUND,
+                "key": signer + "0x" + DevnetKey(FUND).public_key.hex(),
+                "contract": VERIFIER,
+                "as_of": "2026-11-09",
+                "tokens": {
+                    plan.currency: {"address": f"nep141:{_DOLLAR}", "decimals": DOLLAR_DECIMALS},
+                    plan.lines[NEAR]: {"address": f"nep141:{_COIN}", "decimals": COIN_DECIMALS},
+                },
+                "probe": {plan.lines[NEAR]: "1"},
+            },
+        }
+        carriers = {
+            "across": {
+                "kind": "across",
+                "places": {
+                    name: {"pool": side.across.spoke_pool, "depositor": side.across.depositor}
+                    for name, side in self.sides.items()
+                },
+                "relative_fee": _RELATIVE,
+                "fixed_fee": _FIXED,
+                "seconds": 5,
+                "refund_seconds": 600,
+            }
+        }
+        return {"chains": chains, "venues": venues, "carriers": carriers}

@@ -1,0 +1,1 @@
+"""Exchanges through ccxt: exact amounts, client ids asked before anything is sent again."""

@@ -1,0 +1,276 @@
+"""An exchange as the fund's adapter; see placement for when orders are sent, booking for trades.
+
+Amounts come from the exchange's own texts and are exact integers from there on; what cannot be
+booked exactly is a doubt, and a doubt is never told as a trade.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.order import Order, Side
+from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.exchange import order_book
+from agent_fund.execution.exchange.answer import Failure
+from agent_fund.execution.exchange.booking import Doubt
+from agent_fund.execution.exchange.fees import Fees
+from agent_fund.execution.exchange.income import FundingReceipt
+from agent_fund.execution.exchange.listing import Listing
+from agent_fund.execution.exchange.market_rules import require_order
+from agent_fund.execution.exchange.order_report import OrderReports
+from agent_fund.execution.exchange.placement import Placement
+from agent_fund.execution.exchange.prepaid_coin import PrepaidCoin
+from agent_fund.execution.exchange.venue_api import Level, NewOrder, VenueApi
+from agent_fund.execution.live.adapter import (
+    Capabilities,
+    Execution,
+    Holdings,
+    Prepared,
+    Quote,
+    Report,
+)
+
+GOODS = ("GTC", "IOC")
+
+
+class ExchangeAdapter:
+    """One account at one exchange.
+
+    Args:
+        name: of the domain Venue whose instruments trade here.
+        api: the exchange's interface.
+        markets: the exchange's market id by instrument.
+        fees: what the account pays.
+        good: time in force of every order: GTC rests until it is cancelled, IOC never rests.
+        patience: seconds that a placement waits, at most, for a limit on requests to pass.
+        quote_ms: how long a quote may be used.
+        now: Unix milliseconds. ``monotonic``: seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        api: VenueApi,
+        markets: Mapping[Instrument, str],
+        fees: Fees,
+        good: str = "GTC",
+        patience: float = 2.0,
+        quote_ms: int = 1_000,
+        now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if good not in GOODS:
+            raise ExecutionError("time in force", good, "write GTC or IOC")
+        self._name = name
+        self._api = api
+        self._listing = Listing(name, markets)
+        self._fees = fees
+        self._good = good
+        self._quote_ms = quote_ms
+        self._now = now
+        self._coin = PrepaidCoin(fees)
+        self._reports = OrderReports(api, self._listing, self._coin, fees.coin)
+        self._placement = Placement(api, self._reports, patience, now, monotonic)
+
+    @property
+    def name(self) -> str:
+        """The name of the domain Venue whose instruments trade here."""
+        return self._name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Partial fills, resting orders unless IOC, custody of what is traded."""
+        return Capabilities(
+            partial_fills=True,
+            resting=self._good == "GTC",
+            finality=0,
+            custody=True,
+            dead_man=self._api.dead_man,
+        )
+
+    def maximum_fee(self, order: Order) -> int:
+        """The most that filling ``order`` wholly can cost in fees, in base units of the quote."""
+        rules = self._listing.rules[self._listing.market(order.instrument)]
+        return self._fees.maximum(order, rules)
+
+    async def start(self) -> None:
+        """Compare clocks, account and markets with the configuration.
+
+        Raises:
+            ExecutionError: with the fix, if they differ; or if the exchange does not answer.
+        """
+        try:
+            self._listing.compare(await self._api.start(self._fees.rate, self._fees.coin))
+            self._coin.look(await self._api.balances())
+        except Failure as failure:
+            fix = "is it reachable, and are key and clock right?"
+            raise ExecutionError(f"start of {self._name}", failure.reason, fix) from None
+
+    async def quote(self, instrument: Instrument, side: Side, quantity: int) -> Quote | None:
+        """From the visible order book; the commission is inside, or in ``gas`` if a coin pays it.
+
+        Never firm; None if the book is too thin.
+        """
+        sides = await self._levels(instrument)
+        if sides is None:
+            return None
+        bids, asks = sides
+        buy = side is Side.BUY
+        worth = order_book.walk(asks if buy else bids, instrument, quantity)
+        if worth is None:
+            return None
+        charged = self._fees.share(worth)
+        inside = 0 if self._fees.coin else charged
+        return Quote(
+            instrument=instrument,
+            side=side,
+            quantity=quantity,
+            max_spent=worth + inside if buy else quantity,
+            min_received=quantity if buy else worth - inside,
+            gas=charged - inside,
+            valid_until=self._now() + self._quote_ms,
+            firm=False,
+            detail=f"order book of {self._listing.market(instrument)}",
+        )
+
+    async def prepare(self, order: Order, deadline: int) -> Prepared:
+        """The request; ``VenueApi.encode`` says what of it is signed now and what at sending.
+
+        Raises:
+            ExecutionError: if the exchange's filters would refuse it, or the coin runs out.
+        """
+        market = self._listing.market(order.instrument)
+        price, quantity = require_order(order, self._listing.rules[market])
+        self._coin.require(self._name)
+        leg, buy = order.order_id, order.side is Side.BUY
+        new = NewOrder(leg, market, buy, price, quantity, deadline)
+        payload, void = await self._api.encode(new, self._good)
+        self._placement.prepared(leg)
+        notes = {
+            "market": market,
+            "side": order.side.value,
+            "price": str(price),
+            "quantity": str(quantity),
+        }
+        return Prepared(leg, self._api.reference(leg), payload, void or deadline, notes)
+
+    async def submit(self, prepared: Prepared) -> Report:
+        """Send it, or send it again once that is safe."""
+        return await self._placement.submit(prepared)
+
+    async def status(self, prepared: Prepared) -> Report:
+        """By client id, with all trades; an order that can no longer arrive is CANCELED."""
+        return await self._placement.status(prepared)
+
+    async def bump(self, prepared: Prepared) -> Prepared | None:
+        """An exchange has no such thing."""
+        return None
+
+    async def cancel(self, prepared: Prepared) -> Report:
+        """Ask to take it out; only an ended state in the answer confirms it."""
+        return await self._placement.cancel(prepared)
+
+    async def holdings(self, since: int) -> Holdings:
+        """Totals of the assets of these instruments; positions under their base asset.
+
+        Raises:
+            ExecutionError: if the exchange does not answer, or tells what cannot be booked.
+        """
+        try:
+            balances = await self._api.balances()
+            resting = await self._api.open_references(self._listing.markets)
+            pairs = [
+                pair
+                for market in self._listing.markets
+                for pair in await self._api.trades_since(market, since)
+            ]
+        except Failure as failure:
+            fix = "ask again when it answers"
+            raise ExecutionError(f"holdings at {self._name}", failure.reason, fix) from None
+        self._coin.look(balances)
+        executions: dict[str, tuple[str, Execution]] = {}
+        for reference, trade in sorted(pairs, key=lambda pair: pair[1].time):
+            made = self._reports.booked(trade)
+            if isinstance(made, Doubt):
+                fix = "a person must book it"
+                raise ExecutionError(f"trade at {self._name}", made.reason, fix)
+            told = (reference, made[0])
+            if executions.setdefault(trade.exec_id, told) != told:
+                fix = "it was told in two versions: ask the exchange"
+                raise ExecutionError(f"trade at {self._name}", trade.exec_id, fix)
+        return Holdings(
+            assets=self._listing.assets(balances),
+            open_references=tuple(resting),
+            executions=tuple(executions.values()),
+            coin=self._coin.units,
+        )
+
+    async def funding(self, since: int) -> tuple[FundingReceipt, ...]:
+        """Funding paid and received since ``since`` (Unix ms), each payment once.
+
+        Raises:
+            ExecutionError: if the exchange does not answer, or a payment is in another market.
+        """
+        try:
+            payments = await self._api.income(since)
+        except Failure as failure:
+            fix = "ask again when it answers"
+            raise ExecutionError(f"funding at {self._name}", failure.reason, fix) from None
+        found = []
+        for payment in payments:
+            instrument = self._listing.instruments.get(payment.market)
+            if instrument is None:
+                fix = "trade it here, or leave that market of this account alone"
+                raise ExecutionError(f"funding at {self._name}", payment.market, fix)
+            units = instrument.quote.units(payment.amount, f"funding of {instrument.symbol}")
+            receipt = FundingReceipt(payment.payment_id, instrument.symbol, units, payment.time)
+            found.append(receipt)
+        return tuple(found)
+
+    async def arm_dead_man(self, seconds: int) -> None:
+        """Let the exchange cancel all that rests in ``seconds`` unless this is called again.
+
+        Args:
+            seconds: 0 disarms.
+
+        Raises:
+            ExecutionError: if the exchange has no such timer, or did not confirm it.
+        """
+        try:
+            await self._api.arm_dead_man(self._listing.markets, seconds)
+        except Failure as failure:
+            fix = "watch this venue by other means"
+            raise ExecutionError(f"dead-man timer at {self._name}", failure.reason, fix) from None
+
+    async def prices(self, instruments: Sequence[Instrument]) -> Mapping[str, int]:
+        """The middle of the best bid and ask, where there are both."""
+        found = {}
+        for instrument in instruments:
+            bids, asks = await self._levels(instrument) or ((), ())
+            if bids and asks:
+                found[instrument.symbol] = order_book.middle(bids[0][0], asks[0][0], instrument)
+        return found
+
+    async def depth(self, instruments: Sequence[Instrument]) -> Mapping[str, int]:
+        """What the thinner side of the visible book offers."""
+        found = {}
+        for instrument in instruments:
+            sides = await self._levels(instrument)
+            if sides is not None:
+                offered = (order_book.total(side, instrument) for side in sides)
+                found[instrument.symbol] = min(offered)
+        return found
+
+    async def close(self) -> None:
+        """Let go of connections; orders stay."""
+        await self._api.close()
+
+    async def _levels(
+        self, instrument: Instrument
+    ) -> tuple[Sequence[Level], Sequence[Level]] | None:
+        try:
+            return await self._api.levels(self._listing.market(instrument))
+        except Failure:
+            return None

@@ -1,0 +1,102 @@
+"""Adapters from credentials: the one place that decides how ccxt is set up for each exchange."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from agent_fund.domain.instrument import Instrument
+from agent_fund.execution.exchange.adapter import ExchangeAdapter
+from agent_fund.execution.exchange.binance_futures import BinanceFutures
+from agent_fund.execution.exchange.binance_spot import BinanceSpot
+from agent_fund.execution.exchange.connection import Connection, client
+from agent_fund.execution.exchange.fees import Fees
+from agent_fund.execution.exchange.hyperliquid import Hyperliquid
+from agent_fund.execution.exchange.hyperliquid_action import ActionSigner
+from agent_fund.execution.exchange.venue_api import VenueApi
+from agent_fund.execution.live.signing import ApiCredentials, EvmSigner
+
+Markets = Mapping[Instrument, str]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How an exchange is reached.
+
+    Attributes:
+        url: scheme and host instead of the exchange's own, e.g. a loopback exchange's.
+        timeout_ms: for one request, connecting and answer together.
+        window_ms: how long a request is good for once it is signed.
+        rate_limit_ms: for one unit of weight; None for ccxt's figure.
+        good: time in force of every order, GTC or IOC.
+        patience: see ExchangeAdapter.
+        now: Unix milliseconds. ``monotonic``: seconds.
+    """
+
+    url: str | None = None
+    timeout_ms: int = 5_000
+    window_ms: int = 5_000
+    rate_limit_ms: int | None = None
+    good: str = "GTC"
+    patience: float = 2.0
+    now: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    monotonic: Callable[[], float] = time.monotonic
+
+    def connection(self, exchange: str, keys: ApiCredentials | None) -> Connection:
+        """A connection to ``exchange``, with the account's keys if it takes such."""
+        named = {} if keys is None else {"apiKey": keys.key, "secret": keys.reveal()}
+        made = client(exchange, named, self.url, self.timeout_ms, self.rate_limit_ms)
+        made.milliseconds = self.now
+        return Connection(made, self.monotonic)
+
+    def adapter(self, name: str, api: VenueApi, markets: Markets, fees: Fees) -> ExchangeAdapter:
+        """The adapter around ``api``."""
+        return ExchangeAdapter(
+            name,
+            api,
+            markets,
+            fees,
+            good=self.good,
+            patience=self.patience,
+            now=self.now,
+            monotonic=self.monotonic,
+        )
+
+
+def binance_spot(
+    name: str, keys: ApiCredentials, markets: Markets, fees: Fees, setting: Setting
+) -> ExchangeAdapter:
+    """A Binance spot account."""
+    api = BinanceSpot(setting.connection("binance", keys), setting.now, setting.window_ms)
+    return setting.adapter(name, api, markets, fees)
+
+
+def binance_futures(
+    name: str, keys: ApiCredentials, markets: Markets, fees: Fees, setting: Setting
+) -> ExchangeAdapter:
+    """A Binance USDⓈ-M futures account."""
+    connection = setting.connection("binance", keys)
+    listed = tuple(markets.values())
+    api = BinanceFutures(connection, listed, setting.now, setting.window_ms)
+    return setting.adapter(name, api, markets, fees)
+
+
+def hyperliquid(
+    name: str,
+    signer: EvmSigner,
+    user: str,
+    markets: Markets,
+    fees: Fees,
+    setting: Setting,
+    testnet: bool = False,
+) -> ExchangeAdapter:
+    """A Hyperliquid account.
+
+    Args:
+        user: address of the account; the signer may be an API wallet of it.
+    """
+    connection = setting.connection("hyperliquid", None)
+    actions = ActionSigner(connection.client, signer, setting.now, testnet)
+    api = Hyperliquid(connection, actions, user, setting.now, setting.window_ms)
+    return setting.adapter(name, api, markets, fees)

@@ -1,0 +1,128 @@
+"""One ccxt client, and the only place that knows ccxt's exceptions.
+
+ccxt brings endpoints, request signing, its rate limiter and its reading of error codes; amounts
+never pass through its unified structures, which hold floats. Its exceptions are sorted by what is
+certain, with an allow-list: a placement counts as refused only for InvalidOrder,
+InsufficientFunds or BadRequest, and never with an HTTP status of 500 or more. Everything unlisted
+is unclear: OperationFailed in all its forms (503 with -1001 among them), and the plain
+ExchangeError that ccxt also raises when a connection ends in the middle of an answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ccxt  # type: ignore[import-untyped]
+import ccxt.async_support as asynchronous  # type: ignore[import-untyped]
+
+from agent_fund.execution.exchange.answer import Absent, NotTaken, Refused, Unclear
+
+DEFAULT_WAIT = 1.0
+LONGEST_REASON = 200
+_REFUSALS = (ccxt.InvalidOrder, ccxt.InsufficientFunds, ccxt.BadRequest)
+# Subclasses of InvalidOrder that do not say that nothing was accepted.
+_DOUBTS = (ccxt.DuplicateOrderId, ccxt.OrderNotCached)
+_LIMITS = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
+
+
+class _Telling:
+    """Adds to ccxt's exceptions the HTTP status and Retry-After that they came with."""
+
+    def handle_errors(
+        self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *rest: Any
+    ) -> Any:
+        try:
+            return super().handle_errors(  # type: ignore[misc]
+                code, reason, url, method, headers, body, *rest
+            )
+        except ccxt.BaseError as error:
+            lowered = {name.lower(): value for name, value in headers.items()}
+            error.http_status = code
+            error.retry_after = lowered.get("retry-after")
+            raise
+
+
+def client(
+    exchange: str,
+    configuration: Mapping[str, Any],
+    url: str | None,
+    timeout_ms: int,
+    rate_limit_ms: int | None,
+) -> Any:
+    """A ccxt client of ``exchange``, its rate limiter on and its own retries off.
+
+    Args:
+        url: scheme and host that take the place of the exchange's own; None for the real one.
+        rate_limit_ms: milliseconds for one unit of weight; None for ccxt's figure.
+    """
+    made = type(exchange, (_Telling, getattr(asynchronous, exchange)), {})
+    settings: dict[str, Any] = {"enableRateLimit": True, "timeout": timeout_ms, **configuration}
+    if rate_limit_ms is not None:
+        settings["rateLimit"] = rate_limit_ms
+    built = made(settings)
+    built.options["maxRetriesOnFailure"] = 0
+    if url is not None:
+        for name, address in built.urls["api"].items():
+            path_at = address.find("/", len("https://"))
+            built.urls["api"][name] = url + (address[path_at:] if path_at > 0 else "")
+        # ccxt waits for TLS connections to go when it closes; here there are none.
+        built.timeout_on_exit = 0 if url.startswith("http://") else built.timeout_on_exit
+    return built
+
+
+class Connection:
+    """Requests through one client, and what came of them.
+
+    Args:
+        monotonic: seconds.
+    """
+
+    def __init__(self, client: Any, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.client = client
+        self._monotonic = monotonic
+        self._closed_until = 0.0
+
+    @property
+    def wait(self) -> float:
+        """Seconds for which nothing may be asked; 0 if it may."""
+        return max(0.0, self._closed_until - self._monotonic())
+
+    async def call(self, endpoint: str, parameters: Mapping[str, Any] | None = None) -> Any:
+        """What ``endpoint`` (ccxt's implicit method) answers, as parsed JSON.
+
+        Raises:
+            Failure: one of its four kinds.
+        """
+        if self.wait:
+            raise NotTaken("the exchange asked to wait", self.wait)
+        try:
+            return await getattr(self.client, endpoint)(dict(parameters or {}))
+        except ccxt.BaseError as error:
+            raise self._failure(error) from None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self.client.close()
+
+    def _failure(self, error: Any) -> Exception:
+        reason = f"{type(error).__name__}: {str(error)[:LONGEST_REASON]}"
+        if isinstance(error, _LIMITS):
+            seconds = _seconds(getattr(error, "retry_after", None))
+            self._closed_until = self._monotonic() + seconds
+            return NotTaken(reason, seconds)
+        if isinstance(error, ccxt.InvalidNonce):
+            return NotTaken(reason, 0.0)
+        if getattr(error, "http_status", 0) >= 500 or isinstance(error, _DOUBTS):
+            return Unclear(reason)
+        if isinstance(error, ccxt.OrderNotFound):
+            return Absent(reason)
+        return Refused(reason) if isinstance(error, _REFUSALS) else Unclear(reason)
+
+
+def _seconds(retry_after: str | None) -> float:
+    try:
+        return max(0.0, float(retry_after or DEFAULT_WAIT))
+    except ValueError:
+        return DEFAULT_WAIT

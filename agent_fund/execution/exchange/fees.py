@@ -1,0 +1,44 @@
+"""What an account at an exchange pays: the highest rate, and the prepaid coin if there is one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+
+from agent_fund.domain.money import ceil_div
+from agent_fund.domain.order import Order
+from agent_fund.execution.exchange.market_rules import MarketRules
+
+
+@dataclass(frozen=True)
+class Fees:
+    """The terms of the account; compared with what the exchange says at ``start``.
+
+    Attributes:
+        rate: the highest commission, as a share of the notional.
+        coin: the exchange's code of a prepaid asset that pays it; empty: the quote asset pays.
+        reserve: how much of the coin must be there for an order to be sent at all.
+    """
+
+    rate: Decimal
+    coin: str = ""
+    reserve: Decimal = Decimal(0)
+
+    def share(self, notional: int) -> int:
+        """The commission on ``notional``, in its own units, rounded up."""
+        rate = Fraction(self.rate)
+        return ceil_div(notional * rate.numerator, rate.denominator)
+
+    def maximum(self, order: Order, rules: MarketRules) -> int:
+        """The most that the quote asset pays: each step may be a trade, each trade is rounded up.
+
+        With a prepaid coin nothing is due in the quote asset.
+        """
+        if self.coin:
+            return 0
+        instrument = order.instrument
+        steps = Fraction(instrument.base.amount(order.quantity)) / Fraction(rules.step)
+        rounding = Fraction(rules.commission) * 10**instrument.quote.scale
+        most = self.share(instrument.notional(order.quantity, order.limit))
+        return most + int(steps) * int(rounding)

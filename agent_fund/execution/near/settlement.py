@@ -1,0 +1,110 @@
+"""What became of a published intent, from the chain; the relay's word only says where to look.
+
+The order of the questions: is there a transaction with our intent hash in its events? Has a final
+block seen the nonce used, and by which payload? Can the nonce still be used at all? Each answer is
+of one final block; without an answer the state is UNKNOWN.
+"""
+
+from __future__ import annotations
+
+import json
+
+from agent_fund.execution.live.adapter import Prepared, Report
+from agent_fund.execution.live.leg_state import LegState
+from agent_fund.execution.near import relay as relayed
+from agent_fund.execution.near.errors import NearRefused, NearUnreachable
+from agent_fund.execution.near.nonce import VersionedNonce
+from agent_fund.execution.near.rejection import classify
+from agent_fund.execution.near.relay import RelayStatus, SolverRelay
+from agent_fund.execution.near.rpc import Block, NearRpc
+from agent_fund.execution.near.search import find_execution
+from agent_fund.execution.near.trade import Swap
+from agent_fund.execution.near.verifier import Executed, Verifier
+
+
+class Settlement:
+    """Reports on the intents of ``account_id``."""
+
+    def __init__(
+        self, rpc: NearRpc, relay: SolverRelay, verifier: Verifier, account_id: str
+    ) -> None:
+        self._rpc, self._relay, self._verifier = rpc, relay, verifier
+        self._account_id = account_id
+
+    async def report(self, prepared: Prepared, doubted: str = "") -> Report:
+        """What became of ``prepared``; ``doubted`` is a reason to ask whether it still can run."""
+        try:
+            said = await self._relay.status(prepared.reference)
+        except NearUnreachable:
+            said = RelayStatus("", "")
+        try:
+            if said.tx_hash and (found := await self._by_hash(prepared, said.tx_hash)):
+                return found
+            block = await self._rpc.final_block()
+            nonce = bytes.fromhex(prepared.notes["nonce"])
+            if await self._verifier.nonce_used(self._account_id, nonce, block.height):
+                return await self._by_nonce(prepared, nonce, block)
+            return await self._unused(prepared, nonce, block, said, doubted)
+        except (NearUnreachable, NearRefused) as error:
+            return Report(prepared.leg_id, LegState.UNKNOWN, detail=str(error))
+
+    async def _by_hash(self, prepared: Prepared, tx_hash: str) -> Report | None:
+        result = await self._rpc.result(tx_hash, self._verifier.contract_id)
+        for one in self._verifier.executed(result) if result is not None else ():
+            if one.intent_hash == prepared.reference:
+                return self._filled(
+                    prepared, one, tx_hash, final=result is not None and result.final
+                )
+        return None
+
+    async def _by_nonce(self, prepared: Prepared, nonce: bytes, block: Block) -> Report:
+        low = int(prepared.notes["height"])
+        found = await find_execution(
+            self._rpc, self._verifier, self._account_id, nonce, low, block.height
+        )
+        if found is None:
+            return Report(
+                prepared.leg_id, LegState.UNKNOWN, detail="its nonce is used; by what is not known"
+            )
+        one, tx_hash = found
+        if one.intent_hash == prepared.reference:
+            return self._filled(prepared, one, tx_hash, final=True)
+        return Report(prepared.leg_id, LegState.CANCELED, detail=f"nonce used up by {tx_hash}")
+
+    async def _unused(
+        self, prepared: Prepared, nonce: bytes, block: Block, said: RelayStatus, doubted: str
+    ) -> Report:
+        if block.time_ns > prepared.deadline * 10**9:
+            return Report(prepared.leg_id, LegState.CANCELED, detail="its deadline has passed")
+        versioned = VersionedNonce.parse(nonce)
+        if versioned is not None and not await self._verifier.salt_valid(
+            versioned.salt, block.height
+        ):
+            return Report(prepared.leg_id, LegState.CANCELED, detail="its salt is invalid")
+        if doubted or said.status in (relayed.FAILED, relayed.NOT_FOUND):
+            return await self._still_possible(prepared, doubted or f"relay: {said.status}")
+        detail = f"relay: {said.status}" if said.status else "no word from the relay"
+        return Report(prepared.leg_id, LegState.SUBMITTED, detail=detail)
+
+    async def _still_possible(self, prepared: Prepared, reason: str) -> Report:
+        signed = json.loads(prepared.payload)["signed_data"]
+        try:
+            await self._verifier.simulate([signed])
+        except NearRefused as error:
+            refusal = classify(str(error.value))
+            detail = f"{reason}; the verifier: {error.value}"
+            return Report(prepared.leg_id, refusal.state, detail=detail)
+        return Report(prepared.leg_id, LegState.SUBMITTED, detail=reason)
+
+    def _filled(self, prepared: Prepared, one: Executed, tx_hash: str, *, final: bool) -> Report:
+        swap = Swap.of_notes(prepared.notes)
+        if one.diffs != (swap.diff,):
+            detail = f"{tx_hash} moved {one.diffs}, not {swap.diff}"
+            return Report(prepared.leg_id, LegState.UNKNOWN, detail=detail)
+        fees = ", ".join(f"{units} {token}" for token, units in one.fees.items())
+        return Report(
+            prepared.leg_id,
+            LegState.SETTLED if final else LegState.FILLED,
+            (swap.execution(one.intent_hash, final=final),),
+            detail=f"{tx_hash}; protocol fee inside: {fees or 'none'}",
+        )

@@ -1,0 +1,235 @@
+"""From the file of connections to adapters and carriers: every part built, nothing assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from agent_fund.domain.instrument import Asset, Instrument
+from agent_fund.domain.money import to_units
+from agent_fund.execution.across.carrier import AcrossCarrier
+from agent_fund.execution.across.fee import RelayerFee
+from agent_fund.execution.across.place import Place
+from agent_fund.execution.custody.cover import Cover
+from agent_fund.execution.custody.safe_account import SafeAccount
+from agent_fund.execution.custody.verdict import Domain
+from agent_fund.execution.custody.verdict_signer import VerdictSigner
+from agent_fund.execution.evm.account import Account, DirectAccount
+from agent_fund.execution.evm.chain import Chain
+from agent_fund.execution.evm.lane import Lane
+from agent_fund.execution.evm.pools import SwapConfig
+from agent_fund.execution.evm.swap import SwapAdapter
+from agent_fund.execution.evm.token import Token
+from agent_fund.execution.evm.uniswap_v2 import UniswapV2
+from agent_fund.execution.evm.uniswap_v3 import UniswapV3
+from agent_fund.execution.exchange.connect import Setting, binance_spot
+from agent_fund.execution.exchange.fees import Fees
+from agent_fund.execution.keys.credentials import Credentials, credentials
+from agent_fund.execution.keys.keyring import Keyring
+from agent_fund.execution.keys.secret import Secret
+from agent_fund.execution.live.adapter import Adapter, Carrier
+from agent_fund.execution.near.adapter import NearIntents
+from agent_fund.execution.near.lane import Lane as NearLane
+from agent_fund.execution.near.listing import Listing
+from agent_fund.execution.near.listing import Token as NearToken
+from agent_fund.execution.near.relay import SolverRelay
+from agent_fund.execution.near.rpc import NearRpc
+from agent_fund.paper.connections import (
+    AcrossSpec,
+    Connections,
+    ExchangeSpec,
+    NearSpec,
+    UniswapSpec,
+    VenueSpec,
+)
+from agent_fund.paper.errors import PaperError
+
+LOOPBACK = "loopback"
+_LOOPBACK_KEYS = ("loopback-key", "loopback-secret")  # of the devnet's exchange; open nothing else
+
+Covers = Callable[[str], Cover | None]
+
+
+@dataclass
+class Wired:
+    """What a run talks to."""
+
+    adapters: dict[str, Adapter]
+    carriers: list[Carrier]
+
+
+@dataclass(frozen=True)
+class _Site:
+    """The account of one venue on a chain, which a carrier uses too."""
+
+    chain: Chain
+    lane: Lane
+    account: Account
+    tokens: Mapping[str, Token]
+
+
+class Wiring:
+    """Builds all parts of one file of connections.
+
+    Args:
+        instruments: of the run. ``currency``: the fund's.
+        mandate_hash: 32 bytes, as a Safe's module knows the mandate in force.
+        covers: what the guard has admitted, by leg id.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        instruments: Sequence[Instrument],
+        currency: Asset,
+        keyring: Keyring,
+        mandate_hash: bytes,
+        covers: Covers,
+    ) -> None:
+        self._connections = connections
+        self._instruments = tuple(instruments)
+        self._currency = currency
+        self._keyring = keyring
+        self._mandate_hash = mandate_hash
+        self._covers = covers
+        self._chains: dict[str, Chain] = {}
+        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._sites: dict[str, _Site] = {}
+
+    async def build(self) -> Wired:
+        """Connect to every venue that the run's instruments name, and to every carrier.
+
+        Raises:
+            PaperError, KeyRefused, ExecutionError: with the fix.
+        """
+        wired = Wired({}, [])
+        for venue in dict.fromkeys(i.venue.name for i in self._instruments):
+            spec = self._connections.venues.get(venue)
+            if spec is None:
+                known = ", ".join(self._connections.venues) or "none"
+                raise PaperError(f"venue {venue}", "no connection", f"the file has: {known}")
+            wired.adapters[venue] = await self._venue(venue, spec)
+        for name, carrier in self._connections.carriers.items():
+            wired.carriers.append(self._across(name, carrier))
+        for adapter in wired.adapters.values():
+            await adapter.start()
+        for carrier_ in wired.carriers:
+            await carrier_.start()
+        return wired
+
+    def of(self, venue: str) -> list[Instrument]:
+        """The run's instruments at ``venue``."""
+        return [i for i in self._instruments if i.venue.name == venue]
+
+    async def _venue(self, venue: str, spec: VenueSpec) -> Adapter:
+        match spec:
+            case UniswapSpec():
+                return await self._uniswap(venue, spec)
+            case ExchangeSpec(kind="binance"):
+                return self._exchange(venue, spec)
+            case NearSpec():
+                return await self._near(venue, spec)
+            case _:
+                raise PaperError(
+                    f"venue {venue}",
+                    spec.kind,
+                    "a paper run trades spot at binance, uniswap_v2, uniswap_v3 and near_intents",
+                )
+
+    # -- EVM ----------------------------------------------------------------------------------
+
+    async def _uniswap(self, venue: str, spec: UniswapSpec) -> Adapter:
+        tokens = {a: Token(t.address, t.decimals) for a, t in spec.tokens.items()}
+        chain = self._chain(venue, spec.chain)
+        await chain.start()
+        signer = await self._keyring.evm(spec.key)
+        at = (spec.chain, signer.address)
+        lane = self._lanes.setdefault(at, Lane(chain, signer))
+        account: Account = DirectAccount(chain, signer.address)
+        if spec.safe is not None:
+            key = await self._keyring.evm(spec.safe.guard_key)
+            domain = Domain(chain.chain_id, spec.safe.module)
+            verdicts = VerdictSigner(key, domain, self._mandate_hash, self._covers)
+            account = SafeAccount(spec.safe.address, verdicts)
+        self._sites[venue] = _Site(chain, lane, account, tokens)
+        amm = (
+            UniswapV2(spec.router)
+            if spec.kind == "uniswap_v2"
+            else UniswapV3(spec.router, spec.quoter, spec.fee)
+        )
+        config = SwapConfig(venue, tuple(self.of(venue)), tokens, spec.coin)
+        return SwapAdapter(config, amm, account, chain, lane)
+
+    def _chain(self, venue: str, name: str) -> Chain:
+        spec = self._connections.chains.get(name)
+        if spec is None:
+            known = ", ".join(self._connections.chains) or "none"
+            raise PaperError(f"chain of {venue}", name, f"the file has: {known}")
+        if name not in self._chains:
+            self._chains[name] = Chain(name, spec.url, spec.chain_id, spec.finality)
+        return self._chains[name]
+
+    def _across(self, name: str, spec: AcrossSpec) -> Carrier:
+        places = []
+        for venue, place in spec.places.items():
+            site = self._sites.get(venue)
+            if site is None:
+                raise PaperError(f"carrier {name}", venue, "name venues of the run on EVM chains")
+            token = site.tokens[self._currency.symbol]
+            made = Place(
+                venue, site.chain, site.account, site.lane, token, place.pool, place.depositor
+            )
+            places.append(made)
+        fee = RelayerFee.stated(spec.relative_fee, spec.fixed_fee, self._currency.scale)
+        return AcrossCarrier(
+            name,
+            self._currency,
+            places,
+            fee,
+            seconds=spec.seconds,
+            refund_seconds=spec.refund_seconds,
+        )
+
+    # -- elsewhere ----------------------------------------------------------------------------
+
+    def _exchange(self, venue: str, spec: ExchangeSpec) -> Adapter:
+        markets = {}
+        for instrument in self.of(venue):
+            if instrument.symbol not in spec.markets:
+                raise PaperError(f"markets of {venue}", instrument.symbol, "name its market there")
+            markets[instrument] = spec.markets[instrument.symbol]
+        fees = Fees(spec.fee, spec.prepaid, spec.reserve)
+        keys = self._credentials(spec)
+        return binance_spot(venue, keys, markets, fees, Setting(url=spec.url))
+
+    def _credentials(self, spec: ExchangeSpec) -> Credentials:
+        if spec.credentials != LOOPBACK:
+            return self._keyring.credentials(spec.credentials)
+        if spec.url is None or urlsplit(spec.url).hostname != "127.0.0.1":
+            raise PaperError("credentials", LOOPBACK, "they are the devnet's; name a key of yours")
+        key, secret = _LOOPBACK_KEYS
+        return credentials(key, Secret(secret.encode()), LOOPBACK)
+
+    async def _near(self, venue: str, spec: NearSpec) -> Adapter:
+        rpc = NearRpc(spec.url)
+        signer = await self._keyring.ed25519(spec.key)
+        listing = Listing(
+            spec.as_of, {a: NearToken(t.address, t.decimals) for a, t in spec.tokens.items()}
+        )
+        probes = {
+            i: to_units(spec.probe[i.symbol], i.base.scale, f"probe of {i.symbol}")
+            for i in self.of(venue)
+        }
+        return NearIntents(
+            venue,
+            spec.account,
+            signer,
+            rpc,
+            SolverRelay(spec.relay),
+            listing,
+            probes,
+            contract_id=spec.contract,
+            lane=NearLane(rpc, signer, spec.account),
+            valid_ms=spec.valid_ms,
+        )

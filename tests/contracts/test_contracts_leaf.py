@@ -1,0 +1,334 @@
+"""The verifier contract against the kernel: the same bound, or both refuse, on every input."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from contracts_world import STRANGER, called, create, refusal
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agent_fund.devnet.anvil import Anvil
+from agent_fund.devnet.errors import DevnetError
+from agent_fund.execution.custody.artifact import artifact
+from agent_fund.execution.custody.leaf_encoding import (
+    check_call,
+    encode_form,
+    encode_stress,
+    proved_bound_call,
+)
+from agent_fund.execution.errors import ExecutionError
+from agent_fund.guard.kernel.certificate import ONE, Leaf, Split
+from agent_fund.guard.kernel.check import proved_bound
+from agent_fund.guard.kernel.compact import pack, unpack
+from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, Row, StressSet
+
+REFUSED = "refused"
+LARGE = "too large"
+
+
+@pytest.fixture(scope="module")
+def verifier(anvil: Anvil) -> Iterator[tuple[Anvil, str]]:
+    state = anvil.call("evm_snapshot")
+    code = "0x" + artifact("LeafVerifier").bytecode.hex()
+    yield anvil, create(anvil, code)
+    anvil.call("evm_revert", state)
+
+
+def form_bytes(form: Form) -> bytes:
+    hinges = [(h.weight, h.driver, h.slope, h.offset) for h in form.hinges]
+    return encode_form(form.constant, form.linear, hinges)
+
+
+def stress_bytes(stress: StressSet) -> bytes:
+    return encode_stress(stress.box, [(row.terms, row.bound) for row in stress.rows])
+
+
+def by_kernel(form: Form, stress: StressSet, certificate: bytes) -> int | str:
+    try:
+        return proved_bound(form, stress, unpack(certificate))
+    except KernelError:
+        return REFUSED
+
+
+def by_contract(
+    verifier: tuple[Anvil, str], form: bytes, stress: bytes, certificate: bytes
+) -> int | str:
+    anvil, address = verifier
+    data = proved_bound_call(form, stress, certificate)
+    try:
+        answer = called(anvil, STRANGER.address, address, data)
+    except DevnetError:
+        name = refusal(anvil, STRANGER.address, address, data)
+        overflow = name.startswith("4e487b71") and name.endswith("11")
+        assert name not in ("", "no reason")
+        assert overflow or not name.startswith("4e487b71"), name
+        return LARGE if overflow or name == "TooLarge" else REFUSED
+    return int.from_bytes(answer, "big", signed=True)
+
+
+def agrees(verifier: tuple[Anvil, str], form: Form, stress: StressSet, leaf: Leaf) -> int | str:
+    """The answer of both."""
+    certificate = pack(leaf)
+    found = by_contract(verifier, form_bytes(form), stress_bytes(stress), certificate)
+    assert found == by_kernel(form, stress, certificate)
+    return found
+
+
+def number(rng: random.Random, bits: int) -> int:
+    return rng.choice([-1, 1]) * rng.getrandbits(rng.randint(1, bits))
+
+
+def problem(rng: random.Random, bits: int = 60) -> tuple[Form, StressSet, Leaf]:
+    """A form, a set and a valid leaf, of any size and shape."""
+    drivers = rng.randint(0, 6)
+    box = tuple(
+        (-rng.choice([0, 1, 250_000, SCALE]), rng.choice([0, 1, 300_000, 5 * SCALE]))
+        for _ in range(drivers)
+    )
+    rows = []
+    for _ in range(rng.randint(0, 5)):
+        named = sorted(rng.sample(range(drivers), rng.randint(0, drivers)))
+        terms = tuple((driver, number(rng, 12) or 1) for driver in named)
+        rows.append(Row(terms, rng.choice([0, 1, 70_000, rng.getrandbits(40)])))
+    hinges = tuple(
+        Hinge(number(rng, 3), rng.randrange(drivers), number(rng, 30), number(rng, 50))
+        for _ in range(rng.randint(0, 8) if drivers else 0)
+    )
+    form = Form(number(rng, bits), tuple(number(rng, bits) for _ in range(drivers)), hinges)
+    shares = [0, ONE, 1, ONE - 1, ONE // 3, rng.randint(0, ONE)]
+    tangents = tuple(rng.choice(shares) for hinge in hinges if hinge.weight < 0)
+    chosen = sorted(rng.sample(range(len(rows)), rng.randint(0, len(rows))))
+    leaf = Leaf(tangents, tuple((row, rng.getrandbits(rng.randint(1, 90)) + 1) for row in chosen))
+    return form, StressSet(box, tuple(rows)), leaf
+
+
+def tampered(rng: random.Random, leaf: Leaf) -> Leaf:
+    tangents, multipliers = list(leaf.tangents), list(leaf.multipliers)
+    how = rng.randrange(6)
+    if how == 0 and tangents:
+        tangents.pop()
+    elif how == 1:
+        tangents.append(rng.choice([0, 1, ONE]))
+    elif how == 2 and tangents:
+        tangents[rng.randrange(len(tangents))] = rng.randint(0, ONE)
+    elif how == 3 and multipliers:
+        row, multiplier = multipliers[-1]
+        multipliers[-1] = (row + rng.choice([1, 2, 99]), multiplier)
+    elif how == 4 and multipliers:
+        at = rng.randrange(len(multipliers))
+        row, multiplier = multipliers[at]
+        multipliers[at] = (row, multiplier + rng.choice([1, ONE, 10**20]))
+    else:
+        last = multipliers[-1][0] if multipliers else -1
+        multipliers.append((last + rng.choice([1, 3]), 1 << rng.randint(0, 60)))
+    return Leaf(tuple(tangents), tuple(multipliers))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_contract_and_kernel_prove_the_same_bounds(verifier: tuple[Anvil, str], seed: int) -> None:
+    rng = random.Random(seed)
+    answers: list[int | str] = []
+    for _ in range(50):
+        form, stress, leaf = problem(rng)
+        answers.append(agrees(verifier, form, stress, leaf))
+        answers.append(agrees(verifier, form, stress, tampered(rng, leaf)))
+    assert sum(answer == REFUSED for answer in answers) > 10
+    assert sum(answer != REFUSED for answer in answers) > 50
+    assert LARGE not in answers
+
+
+def test_numbers_too_large_for_the_chain_prove_nothing_there(
+    verifier: tuple[Anvil, str],
+) -> None:
+    rng = random.Random(9)
+    found = []
+    for bits in (150, 190, 195, 200, 210, 214, 215, 220, 255, 256, 300, 1_000):
+        for _ in range(8):
+            form, stress, leaf = problem(rng, bits)
+            certificate = pack(leaf)
+            by_chain = by_contract(verifier, form_bytes(form), stress_bytes(stress), certificate)
+            assert by_chain in (LARGE, by_kernel(form, stress, certificate))
+            found.append(by_chain)
+    assert LARGE in found
+    assert any(isinstance(answer, int) and abs(answer) >> 170 for answer in found)
+
+
+def test_within_the_stated_size_nothing_is_too_large(verifier: tuple[Anvil, str]) -> None:
+    most = (1 << 210) - 1
+    box = ((-SCALE, SCALE),)
+    for constant in (most, -most):
+        agreed = agrees(verifier, Form(constant, (0,)), StressSet(box), Leaf((), ()))
+        assert agreed == constant
+    linear = Form(0, (most // SCALE,))
+    assert agrees(verifier, linear, StressSet(box), Leaf((), ())) == most // SCALE * SCALE
+    for weight in (1, -1):
+        size = most // 2 // SCALE
+        hinge = Form(0, (0,), (Hinge(weight, 0, size, size * SCALE // 2),))
+        leaf = Leaf((ONE,) if weight < 0 else (), ())
+        assert agrees(verifier, hinge, StressSet(box), leaf) != LARGE
+
+
+def test_every_kind_of_hinge_at_every_kind_of_box(verifier: tuple[Anvil, str]) -> None:
+    boxes = [(0, 0), (-7, 0), (0, 9), (-7, 9), (-SCALE, 4 * SCALE)]
+    for low, high in boxes:
+        for slope in (-3, 0, 5):
+            for offset in (-20, -15, 0, 15, 21, 45):
+                for weight in (-2, 0, 3):
+                    form = Form(1, (2,), (Hinge(weight, 0, slope, offset),))
+                    leaf = Leaf((ONE // 3,) if weight < 0 else (), ())
+                    agrees(verifier, form, StressSet(((low, high),)), leaf)
+
+
+@pytest.mark.parametrize("part", ["form", "stress", "certificate"])
+def test_bytes_of_any_kind_are_read_as_strictly_as_by_the_kernel(
+    verifier: tuple[Anvil, str], part: str
+) -> None:
+    rng = random.Random(part)
+    form = Form(5, (7, -900), (Hinge(2, 0, 3, 4), Hinge(-1, 1, 300, -5)))
+    stress = StressSet(((-9, 500), (-SCALE, 7)), (Row(((0, 1), (1, -200)), 300), Row((), 4)))
+    leaf = Leaf((ONE // 5,), ((0, 3 << 50),))
+    whole = {"form": form_bytes(form), "stress": stress_bytes(stress), "certificate": pack(leaf)}
+    assert by_contract(verifier, **whole) == proved_bound(form, stress, leaf)
+    good = whole[part]
+    for cut in range(len(good)):
+        assert by_contract(verifier, **{**whole, part: good[:cut]}) == REFUSED
+    assert by_contract(verifier, **{**whole, part: good + b"\0"}) == REFUSED
+    for at in range(len(good)):
+        # The same number, spelt longer than it needs.
+        if good[at] < 128:
+            longer = good[:at] + bytes([good[at] | 128, 0]) + good[at + 1 :]
+            assert by_contract(verifier, **{**whole, part: longer}) == REFUSED
+    if part == "certificate":
+        for _ in range(150):
+            other = bytearray(good)
+            other[rng.randrange(len(good))] = rng.randrange(256)
+            found = by_contract(verifier, **{**whole, part: bytes(other)})
+            # What is too large is told before what else may be wrong.
+            assert found in (LARGE, by_kernel(form, stress, bytes(other)))
+
+
+@pytest.mark.parametrize(
+    ("stress", "why"),
+    [
+        (b"\x01" + b"\xc1\x84\x3d" + b"\x00" + b"\x00", "BadBox"),  # a fall of 1,000,001
+        (b"\x01\x00\x00" + b"\x01" + b"\x01\x00\x00" + b"\x05", "BadRow"),  # a coefficient of 0
+        (b"\x01\x00\x00" + b"\x01" + b"\x01\x01\x02" + b"\x05", "BadRow"),  # of driver 1
+        (b"\x02\x00\x00\x00\x00\x00", "DriversDiffer"),
+    ],
+)
+def test_a_malformed_set_is_refused(verifier: tuple[Anvil, str], stress: bytes, why: str) -> None:
+    anvil, address = verifier
+    data = proved_bound_call(encode_form(0, [1], []), stress, pack(Leaf((), ())))
+    assert refusal(anvil, STRANGER.address, address, data) == why
+    edge = b"\x01" + b"\xc0\x84\x3d" + b"\x00" + b"\x00"
+    assert by_contract(verifier, encode_form(0, [1], []), edge, pack(Leaf((), ()))) == 0
+
+
+def test_a_hinge_of_a_driver_that_is_not_there_is_refused(verifier: tuple[Anvil, str]) -> None:
+    anvil, address = verifier
+    form = encode_form(0, [1], [(1, 1, 1, 1)])
+    data = proved_bound_call(form, stress_bytes(StressSet(((0, 0),))), pack(Leaf((), ())))
+    assert refusal(anvil, STRANGER.address, address, data) == "BadDriver"
+
+
+def test_a_split_is_no_leaf(verifier: tuple[Anvil, str]) -> None:
+    anvil, address = verifier
+    form, stress = Form(0, (1,)), StressSet(((-5, 5),))
+    tree = pack(Split(0, 1, Leaf((), ()), Leaf((), ())))
+    data = proved_bound_call(form_bytes(form), stress_bytes(stress), tree)
+    assert refusal(anvil, STRANGER.address, address, data) == "BadCertificate"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "why"),
+    [
+        ("020000010001010a", "LeftOver"),
+        ("0200000100000a", "BadMultiplier"),  # an even mantissa
+        ("0200000100ff0101", "TooLarge"),  # 1 << 255
+        ("0200000100008100", "TooLong"),
+        ("020001" + "818080808020" + "00", "BadTangent"),  # ONE + 1
+        ("02000000", "BadTangent"),
+        ("0200020000" + "00", "BadTangent"),
+        ("010000", "BadCertificate"),
+        ("", "EndsEarly"),
+        ("0200ffffff7f", "EndsEarly"),
+        ("02" + "ff" * 36 + "1f", "TooLarge"),
+        ("02" + "ff" * 40 + "01", "TooLarge"),
+    ],
+)
+def test_a_malformed_certificate_is_refused(
+    verifier: tuple[Anvil, str], certificate: str, why: str
+) -> None:
+    anvil, address = verifier
+    form = encode_form(0, [1], [(-1, 0, 1, 1)] if why == "BadTangent" else [])
+    stress = stress_bytes(StressSet(((-5, 5),), (Row(((0, 1),), 3),)))
+    data = proved_bound_call(form, stress, bytes.fromhex(certificate))
+    assert refusal(anvil, STRANGER.address, address, data) == why
+
+
+def test_the_check_is_at_the_bound_itself(verifier: tuple[Anvil, str]) -> None:
+    anvil, address = verifier
+    form, stress = Form(-3, (1,)), StressSet(((-5, 5),))
+    parts = form_bytes(form), stress_bytes(stress), pack(Leaf((), ()))
+    for bound, proved in ((1, 0), (2, 1), (3, 1), (-5, 0)):
+        answer = called(anvil, STRANGER.address, address, check_call(*parts, bound))
+        assert int.from_bytes(answer, "big") == proved
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_random_leaves_of_small_numbers(verifier: tuple[Anvil, str], data: st.DataObject) -> None:
+    drivers = data.draw(st.integers(1, 3))
+    small = st.integers(-5, 5)
+    ends = st.tuples(st.integers(-9, 0), st.integers(0, 9))
+    box = tuple(data.draw(ends) for _ in range(drivers))
+    rows = tuple(
+        Row.dense(data.draw(st.tuples(*[small] * drivers)), data.draw(st.integers(0, 20)))
+        for _ in range(data.draw(st.integers(0, 3)))
+    )
+    hinges = tuple(
+        Hinge(data.draw(small), data.draw(st.integers(0, drivers - 1)), data.draw(small), w)
+        for w in data.draw(st.lists(st.integers(-30, 30), max_size=4))
+    )
+    form = Form(data.draw(small), data.draw(st.tuples(*[small] * drivers)), hinges)
+    concave = sum(hinge.weight < 0 for hinge in hinges)
+    tangents = tuple(data.draw(st.sampled_from([0, 1, ONE // 7, ONE])) for _ in range(concave))
+    weights = [data.draw(st.sampled_from([0, 1, ONE // 3, ONE])) for _ in rows]
+    leaf = Leaf(tangents, tuple((row, y) for row, y in enumerate(weights) if y))
+    assert agrees(verifier, form, StressSet(box, rows), leaf) != REFUSED
+
+
+@pytest.mark.parametrize(
+    ("box", "rows"),
+    [
+        ([(1, 2)], []),
+        ([(-2, -1)], []),
+        ([(0, 0)], [([(0, 1)], -1)]),
+        ([(0, 0), (0, 0)], [([(1, 1), (0, 1)], 1)]),
+        ([(0, 0)], [([(-1, 1)], 1)]),
+    ],
+)
+def test_what_the_kernel_refuses_as_a_set_has_no_spelling(
+    box: list[tuple[int, int]], rows: list[tuple[list[tuple[int, int]], int]]
+) -> None:
+    with pytest.raises(KernelError):
+        StressSet(tuple(box), tuple(Row(tuple(terms), bound) for terms, bound in rows))
+    with pytest.raises(ExecutionError):
+        encode_stress(box, rows)
+
+
+def test_a_leaf_is_unchanged_by_rows_that_it_does_not_weigh(verifier: tuple[Anvil, str]) -> None:
+    rng = random.Random(3)
+    for _ in range(20):
+        form, stress, leaf = problem(rng)
+        used = {row for row, _ in leaf.multipliers}
+        kept = tuple(row for number, row in enumerate(stress.rows) if number in used)
+        fewer = Leaf(leaf.tangents, tuple((n, y) for n, (_, y) in enumerate(leaf.multipliers)))
+        less = agrees(verifier, form, replace(stress, rows=kept), fewer)
+        assert less == agrees(verifier, form, stress, leaf)
