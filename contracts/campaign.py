@@ -49,7 +49,7 @@ def killed(mutant: Mutant) -> bool:
         path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
         if path.suffix == ".sol":
             _compile(path, copy / COMPILED.relative_to(ROOT))
-        areas = TESTS.get(mutant.name.split(":")[0], ["custody"])
+        areas = TESTS.get(mutant.name.split(":")[0], ["custody", "deposit"])
         tests = [f"tests/contracts/test_contracts_{area}.py" for area in areas]
         command = [sys.executable, "-m", "pytest", "-x", "-n", "0", "-p", "no:cacheprovider"]
         done = subprocess.run(  # noqa: S603 - our own tests

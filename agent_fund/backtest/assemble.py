@@ -142,15 +142,19 @@ class Parts:
         return strategy  # type: ignore[return-value]
 
 
-def assemble(path: Path) -> Parts:
+def assemble(path: Path, *, live: bool = False) -> Parts:
     """All parts of the run that ``path`` states.
+
+    Args:
+        live: the bars of the run itself come from its venues; for the test window stands the last
+            bar that was known before.
 
     Raises:
         RunFileError, MarketError, ConfigurationError: with file, place and fix.
     """
     runfile = load_runfile(path)
     try:
-        parts = _parts(path, workspace_of(path), runfile)
+        parts = _parts(path, workspace_of(path), runfile, live)
         parts.cadence()
         parts.venues()
     except DomainError as error:
@@ -158,7 +162,7 @@ def assemble(path: Path) -> Parts:
     return parts
 
 
-def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
+def _parts(path: Path, workspace: Path, runfile: RunFile, live: bool) -> Parts:
     currency = Asset(runfile.fund.currency, runfile.fund.scale)
     first = runfile.venues[0].name
     instruments = tuple(
@@ -173,13 +177,17 @@ def _parts(path: Path, workspace: Path, runfile: RunFile) -> Parts:
         )
         for s, instrument in zip(runfile.instruments, instruments, strict=True)
     }
-    _require_window(path, runfile, catalog)
+    if not live:
+        _require_window(path, runfile, catalog)
     market = runfile.market
     begin, end = midnight(market.start), midnight(market.end)
     # A gap before the test window only widens the worst move; it is never traded through.
     since = midnight(runfile.mandate.calibrate_start)
     before, _ = load_table(catalog, datasets, GapPolicy.SKIP, since, begin)
-    test, gaps = load_table(catalog, datasets, GapPolicy(market.gaps), begin, end)
+    if live:
+        test, gaps = before.between(before.close_times[-1], None), tuple[Gap, ...]()
+    else:
+        test, gaps = load_table(catalog, datasets, GapPolicy(market.gaps), begin, end)
     terms = Terms(
         runfile.execution.order_bars,
         {s.symbol: runfile.latency_of(s) for s in runfile.instruments},

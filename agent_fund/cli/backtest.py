@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -25,6 +25,9 @@ from agent_fund.cli.terminal import (
     shown_path,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from agent_fund.backtest.run import Finished
 
 _CODES = {
     "held": ExitCode.OK,
@@ -60,13 +63,18 @@ def backtest_run(runfile: Path, out: Path | None, resume: Path | None, *, as_jso
             again = f"agent-fund backtest {runfile} --resume {shown_path(Path(stopped.folder))}"
             stopped.add_note(f"resume with: {again}")
             raise
-    code = _CODES[finished.guarantee]
+    code = guarantee_code(finished)
     folder = finished.folder.resolve()
     if as_json:
         write_json({**finished.summary, "folder": str(folder), "exit": int(code)})
     else:
         show_summary(console(), finished.summary, folder)
     return code
+
+
+def guarantee_code(finished: Finished) -> ExitCode:
+    """The exit code that a finished run's guarantee implies."""
+    return _CODES[finished.guarantee]
 
 
 def show_summary(screen: Console, summary: Mapping[str, Any], folder: Path) -> None:

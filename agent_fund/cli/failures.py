@@ -14,10 +14,12 @@ from agent_fund.audit.errors import AuditError
 from agent_fund.backtest.errors import Interrupted, RunFileError, RunFolderError
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.interruption import StoppedError
+from agent_fund.devnet.errors import DevnetError
 from agent_fund.domain.errors import DomainError
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.fund.control_file import CommandError, ControlError
 from agent_fund.market.errors import ExchangeError, MarketError
+from agent_fund.paper.errors import PaperError
 
 _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (Interrupted, ExitCode.INTERRUPTED),
@@ -27,6 +29,8 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (RunFileError, ExitCode.BAD_INPUT),
     (DomainError, ExitCode.BAD_INPUT),
     (ExecutionError, ExitCode.BAD_INPUT),
+    (PaperError, ExitCode.BAD_INPUT),
+    (DevnetError, ExitCode.BAD_INPUT),
     (CommandError, ExitCode.BAD_INPUT),
     (ControlError, ExitCode.CONTROL_UNREADABLE),
     (ConfigurationError, ExitCode.BAD_INPUT),

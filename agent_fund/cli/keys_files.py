@@ -11,12 +11,13 @@ from pathlib import Path
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.terminal import console, one_line, write_json
 from agent_fund.execution.keys.credentials import credentials
+from agent_fund.execution.keys.detect import find_key_values
 from agent_fund.execution.keys.ed25519 import local_ed25519, public_text
 from agent_fund.execution.keys.environment import read_variable
 from agent_fund.execution.keys.errors import KeyRefused
 from agent_fund.execution.keys.evm import ORDER, local_evm
 from agent_fund.execution.keys.keyring import Keyring, describe, public_part
-from agent_fund.execution.keys.keystore import seal
+from agent_fund.execution.keys.keystore import COST, seal
 from agent_fund.execution.keys.keystore_file import read_keystore_file, write_keystore_file
 from agent_fund.execution.keys.reference import (
     EnvironmentReference,
@@ -24,6 +25,7 @@ from agent_fund.execution.keys.reference import (
     parse_reference,
 )
 from agent_fund.execution.keys.secret import Secret
+from agent_fund.execution.keys.web3_keystore import COST as EVM_COST
 from agent_fund.execution.keys.web3_keystore import seal_evm
 from agent_fund.execution.keys.written import read_ed25519, read_evm
 
@@ -77,6 +79,7 @@ def show_key(source: str, kind: str, *, as_json: bool) -> int:
     Raises:
         KeyRefused, SigningFailed: if there is none, or it cannot be opened.
     """
+    _require_no_key(source)
     if is_reference(source):
         ring = Keyring(Path())
         if kind == "api":
@@ -95,12 +98,12 @@ def _keep(
 ) -> int:
     if kind == "evm":
         public = local_evm(secret, "a new key").address
-        store = seal_evm(secret, phrase)
+        store = seal_evm(secret, phrase, cost=EVM_COST)
     elif kind == "ed25519":
         public = public_text(local_ed25519(secret, "a new key").public_key)
-        store = seal("ed25519", public, secret, phrase)
+        store = seal("ed25519", public, secret, phrase, cost=COST)
     else:
-        store = seal("api", public, secret, phrase)
+        store = seal("api", public, secret, phrase, cost=COST)
     write_keystore_file(file, store)
     secret.wipe()
     phrase.wipe()
@@ -121,8 +124,7 @@ def _read_api(source: str | None) -> tuple[str, Secret]:
         key, secret = _variables(source, 2)
     else:
         key, secret = _typed("API key: "), _typed("API secret: ")
-    public = key.reveal().decode("ascii", "replace")
-    found = credentials(public, secret, source or "standard input")
+    found = credentials(key, secret, source or "standard input")
     return found.key, secret
 
 
@@ -159,7 +161,14 @@ def _passphrase(option: str | None) -> Secret:
     return phrase
 
 
+def _require_no_key(argument: str) -> None:
+    for found in find_key_values(argument):
+        fix = "it is known now to who sees this machine's processes; make another key"
+        raise KeyRefused("argument", found.form, fix)
+
+
 def _require_new(file: Path) -> None:
     """Before anything is asked for; the file is made only if it is still so then."""
+    _require_no_key(str(file))
     if file.exists():
         raise KeyRefused(f"keystore {file}", "it exists", "name a new file: none is replaced")

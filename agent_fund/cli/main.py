@@ -23,6 +23,7 @@ from agent_fund.cli.keys import keys_app
 from agent_fund.cli.mandate import mandate_app
 from agent_fund.cli.operator_commands import add_operator_commands
 from agent_fund.cli.terminal import console, printable, write_json
+from agent_fund.cli.venue_commands import add_venue_commands
 
 app = typer.Typer(
     name="agent-fund",
@@ -197,6 +198,7 @@ def doctor_command(as_json: JsonOption = False) -> None:
     raise typer.Exit(examine(Path.cwd(), as_json=as_json))
 
 
+add_venue_commands(app)
 add_operator_commands(app)
 
 

@@ -9,7 +9,7 @@ import typer
 
 RunArgument = Annotated[
     Path | None,
-    typer.Argument(metavar="[RUN]", help="A run folder. [default: the newest under runs/]"),
+    typer.Argument(metavar="RUN", help="A run folder; without it, the newest under runs/."),
 ]
 ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so; recorded.")]
 ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]

@@ -17,7 +17,7 @@ from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.run_choice import chosen_run
 from agent_fund.cli.terminal import console, grid, one_line, percent, shown_path, write_json
 from agent_fund.fund.control_command import Command, Stance, stance_of
-from agent_fund.fund.control_file import Control, ControlFile
+from agent_fund.fund.control_file import Control, ControlError, ControlFile
 from agent_fund.fund.control_process import Life, Process, life_of, read_process
 from agent_fund.fund.control_status import Status
 
@@ -92,7 +92,12 @@ def watch_status(run: Path | None) -> int:
 
 def _look(folder: Path) -> Seen:
     file = ControlFile(folder)
-    control = file.read()
+    try:
+        control = file.read()
+    except ControlError as error:
+        error.add_note("a fund that runs has halted, and mends the file at its next turn;")
+        error.add_note("one that does not run does so when it is started")
+        raise
     now = time.time_ns() // 1_000_000
     restart = restart_of(file, folder)
     return Seen(folder, now, life_of(folder), read_process(folder), control, restart)
@@ -128,7 +133,7 @@ def _json(seen: Seen) -> dict[str, object]:
 
 def _picture(seen: Seen) -> RenderableType:
     control, parts = seen.control, list[RenderableType]()
-    parts.append(Text.assemble((shown_path(seen.folder), "bold"), "  ", _life(seen)))
+    parts += [Text(shown_path(seen.folder), "bold", overflow="fold"), _life(seen)]
     if seen.code is not ExitCode.OK and seen.life is Life.DEAD:
         parts.append(Text(f"Start it with: {one_line(seen.restart)}"))
     stance = stance_of(control.commands)

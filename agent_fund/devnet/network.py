@@ -91,6 +91,23 @@ class Network:
     ) -> None:
         await self._down()
 
+    def addresses(self) -> list[tuple[str, str]]:
+        """Name and address of everything that listens."""
+        chains = [
+            (
+                name,
+                f"{side.anvil.url}  EIP-155 chain {CHAIN_IDS[name]}, Uniswap V2 and V3, "
+                f"Across{', a Safe' if name == CHAIN_A else ''}",
+            )
+            for name, side in self.sides.items()
+        ]
+        return [
+            (EXCHANGE, f"{self.exchange.url}  Binance's REST interface"),
+            *chains,
+            (NEAR, f"{self.near.node.url}  JSON-RPC, intents, solver relay {self.near.relay.url}"),
+            ("signer", f"{self.signer.url}  Web3Signer's interface, development keys"),
+        ]
+
     async def set_price(self, price: Decimal) -> None:
         """Move every venue to ``price`` of the coin."""
         self.exchange.set_price("ETHUSDT", price)
@@ -213,7 +230,7 @@ class Network:
                 "url": self.near.node.url,
                 "relay": f"{self.near.relay.url}/rpc",
                 "account": FUND,
-                "key": signer + "0x" + DevnetKey(FUND).public_key.hex(),
+                "key": signer + DevnetKey(FUND).text,
                 "contract": VERIFIER,
                 "as_of": "2026-11-09",
                 "tokens": {

@@ -43,8 +43,9 @@ class ControlError(RuntimeError):
 
     def __init__(self, path: Path, seen: object, *, damaged: bool) -> None:
         # A damaged file may put anything into SQLite's message.
-        text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(seen))
-        super().__init__(f"{path}: {text}")
+        text = f"{path}: {seen}"
+        printed = (c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        super().__init__("".join(printed))
         self.damaged = damaged
 
 

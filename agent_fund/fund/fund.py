@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 
+from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Purpose
@@ -182,6 +183,36 @@ class Fund:
         self.machine.kill()
         # The guard's own orders are on their way out already; without them it would be longer.
         self._orders.cancel(self._bar, only=Purpose.AGENT)
+
+    @property
+    def bar(self) -> int:
+        """Number of the last bar; -1 before the first."""
+        return self._bar
+
+    @property
+    def time(self) -> int:
+        """Close of the last bar, ms since the epoch; 0 before the first."""
+        return self._history.snapshot().time if self._bar >= 0 else 0
+
+    @property
+    def prices(self) -> dict[str, int]:
+        """Closes of the last bar by symbol, at which positions are valued."""
+        return self._named(self._closes)
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the fund was told to go to flat and stay there."""
+        return self.machine.killed or self.machine.mode is Mode.HALTED
+
+    @property
+    def agent_orders(self) -> int:
+        """How many of the agent's orders may still fill."""
+        return sum(o.purpose is Purpose.AGENT for o in self._orders.book.open_orders)
+
+    @property
+    def book(self) -> Book:
+        """What the fund holds, open orders included."""
+        return self._orders.book
 
     def hold(self, why: str) -> None:
         """An operator's act: the agent's orders are cancelled, and it trades no more until resumed.

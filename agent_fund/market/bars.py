@@ -227,6 +227,18 @@ class BarTable:
         return zip(*(by_symbol[item.symbol] for item in self.instruments), strict=True)
 
 
+def table_of(instruments: Sequence[Instrument], rows: Sequence[Row]) -> BarTable:
+    """The table of rows of spot instruments as a live market gave them."""
+    names = [i.symbol for i in instruments]
+
+    def column(part: int) -> dict[str, list[int]]:
+        return {s: [row[part][n] for row in rows] for n, s in enumerate(names)}  # type: ignore[index]
+
+    opens, highs, lows, closes, volumes = (column(part) for part in range(2, 7))
+    times = [row[0] for row in rows], [row[1] for row in rows]
+    return BarTable(tuple(instruments), *times, opens, highs, lows, closes, volumes)
+
+
 def rates_at_opens(
     open_times: Sequence[int], close_times: Sequence[int], funding: FundingColumns
 ) -> list[int]:

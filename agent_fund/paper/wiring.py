@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -58,6 +59,11 @@ class Wired:
     adapters: dict[str, Adapter]
     carriers: list[Carrier]
 
+    async def close(self) -> None:
+        """Let go of every connection; what is under way stays under way."""
+        await asyncio.gather(*(adapter.close() for adapter in self.adapters.values()))
+        await asyncio.gather(*(carrier.close() for carrier in self.carriers))
+
 
 @dataclass(frozen=True)
 class _Site:
@@ -104,6 +110,16 @@ class Wiring:
             PaperError, KeyRefused, ExecutionError: with the fix.
         """
         wired = Wired({}, [])
+        try:
+            await self._build(wired)
+        except BaseException:
+            await wired.close()
+            for chain in self._chains.values():
+                await chain.close()
+            raise
+        return wired
+
+    async def _build(self, wired: Wired) -> None:
         for venue in dict.fromkeys(i.venue.name for i in self._instruments):
             spec = self._connections.venues.get(venue)
             if spec is None:
@@ -116,7 +132,6 @@ class Wiring:
             await adapter.start()
         for carrier_ in wired.carriers:
             await carrier_.start()
-        return wired
 
     def of(self, venue: str) -> list[Instrument]:
         """The run's instruments at ``venue``."""
@@ -209,7 +224,7 @@ class Wiring:
         if spec.url is None or urlsplit(spec.url).hostname != "127.0.0.1":
             raise PaperError("credentials", LOOPBACK, "they are the devnet's; name a key of yours")
         key, secret = _LOOPBACK_KEYS
-        return credentials(key, Secret(secret.encode()), LOOPBACK)
+        return credentials(Secret(key.encode()), Secret(secret.encode()), LOOPBACK)
 
     async def _near(self, venue: str, spec: NearSpec) -> Adapter:
         rpc = NearRpc(spec.url)

@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 from agent_fund.domain.instrument import Asset, Instrument, Venue
 from agent_fund.domain.order import Order, Purpose, Side, Status
 from agent_fund.execution.custody.artifact import artifact
+from agent_fund.execution.custody.calldata import Exactly
 from agent_fund.execution.custody.cover import Cover
 from agent_fund.execution.custody.safe_account import SafeAccount
 from agent_fund.execution.custody.verdict import ETH, TYPE, Domain, Verdict, intent_id, nonce_of
@@ -125,16 +126,16 @@ def test_nothing_is_signed_for_a_leg_that_the_guard_does_not_know() -> None:
 
 def test_where_nothing_need_come_back_only_the_exact_calldata_is_signed() -> None:
     deposit = Action(Call(ROUTER, b"deposit"), ROUTER, CASH, 50, NOTHING, 0)
-    cover = Cover.of_deposit(deposit, 1_000)
+    cover = Cover.of_deposit(ROUTER, CASH, 50, Exactly.these(b"deposit"), 1_000)
     cover.require(deposit, 1_000)
     other = dataclasses.replace(deposit, call=Call(ROUTER, b"deposit for another"))
     with pytest.raises(ExecutionError) as caught:
         cover.require(other, 1_000)
     assert caught.value.subject == "calldata"
     with pytest.raises(ExecutionError) as caught:
-        dataclasses.replace(cover, call_hash=None).require(deposit, 1_000)
+        dataclasses.replace(cover, calldata=None).require(deposit, 1_000)
     assert caught.value.subject == "calldata"
-    brings = dataclasses.replace(cover, call_hash=None, token_out=GOLD)
+    brings = dataclasses.replace(cover, calldata=None, token_out=GOLD)
     with pytest.raises(ExecutionError):
         brings.require(dataclasses.replace(deposit, token_out=GOLD), 1_000)
 

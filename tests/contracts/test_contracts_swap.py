@@ -30,6 +30,7 @@ from agent_fund.execution.evm.token import Token
 from agent_fund.execution.evm.uniswap_v2 import UniswapV2
 from agent_fund.execution.keys.evm import local_evm
 from agent_fund.execution.keys.secret import Secret
+from agent_fund.execution.live.adapter import Prepared, Report
 from agent_fund.execution.live.leg_state import LegState
 
 UNIT = 10**18
@@ -54,6 +55,13 @@ class Desk:
         cover = Cover.of_order(order, self.weth, self.cash, venues, DEADLINE)
         self.admitted[order.order_id] = cover
         return order
+
+    async def sent(self, prepared: Prepared) -> Report:
+        """The last report on what is sent now."""
+        await self.adapter.submit(prepared)
+        while not (report := await self.adapter.status(prepared)).state.ended:
+            await asyncio.sleep(0.01)
+        return report
 
     async def holds(self) -> tuple[int, int]:
         chain, safe = self.deployer.chain, self.safe.address
@@ -119,8 +127,7 @@ def test_an_admitted_order_is_swapped_for_the_safe(
         before = await desk.holds()
         made = desk.admit(order(side, limit))
         prepared = await desk.adapter.prepare(made, DEADLINE)
-        await desk.adapter.submit(prepared)
-        report = await desk.adapter.status(prepared)
+        report = await desk.sent(prepared)
         assert report.state is LegState.SETTLED
         (trade,) = report.executions
         after = await desk.holds()
@@ -178,8 +185,7 @@ def test_after_a_sandwich_the_safes_swap_reverts(
         await mint(desk.deployer, desk.cash.address, OWNER.address, 10**11)
         await desk.deployer.transact(desk.router, front)
         before = await desk.holds()
-        await desk.adapter.submit(prepared)
-        report = await desk.adapter.status(prepared)
+        report = await desk.sent(prepared)
         assert (report.state, report.executions) == (LegState.CANCELED, ())
         assert await desk.holds() == before
         assert await desk.allowance() == 0

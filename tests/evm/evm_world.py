@@ -26,9 +26,11 @@ from agent_fund.execution.evm import uniswap_v2, uniswap_v3
 from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.account import DirectAccount
 from agent_fund.execution.evm.amm import Amm
+from agent_fund.execution.evm.batch import Batch
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.fees import FeePolicy
 from agent_fund.execution.evm.lane import Lane
+from agent_fund.execution.evm.outcome import BatchState, Outcome
 from agent_fund.execution.evm.pools import SwapConfig
 from agent_fund.execution.evm.swap import SwapAdapter
 from agent_fund.execution.evm.token import Token
@@ -79,7 +81,7 @@ class Trader:
 
     async def status(self, prepared: Prepared, *awaited: LegState) -> Report:
         """The status, once it is one of ``awaited``: the chain mines when it gets to it."""
-        for _ in range(2_000):
+        for _ in range(300):
             report = await self.adapter.status(prepared)
             if report.state in awaited:
                 break
@@ -170,6 +172,16 @@ class World:
         await adapter.start()
         addresses = {"base": self.weth, "quote": dollars}
         return Trader(key, chain, lane, account, adapter, self, instrument, addresses)
+
+
+async def mined(lane: Lane, batch: Batch) -> Outcome:
+    """The outcome of a batch, once it is mined: the chain mines when it gets to it."""
+    for _ in range(300):
+        found = await lane.outcome(batch)
+        if found.state is BatchState.MINED:
+            break
+        await asyncio.sleep(0.002)
+    return found
 
 
 async def _deployed(anvil: Anvil) -> World:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from evm_world import COARSE, COIN, ETH_USD, World, on_chain, running_world
+from evm_world import COARSE, ETH_USD, World, on_chain, running_world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_fund.devnet.packages import missing
-from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
+from agent_fund.domain.instrument import Asset, Instrument, Venue
 from agent_fund.domain.order import Fill, Side
 from agent_fund.execution.account import Bucket
 from agent_fund.execution.errors import ExecutionError
@@ -28,7 +28,6 @@ NEEDS_CHAIN = pytest.mark.skipif(
     bool(missing()),
     reason="the devnet's npm packages are absent: run `agent-fund devnet fetch` (needs Node.js)",
 )
-ids = itertools.count(1)
 OWNER, POOL_ADDRESS = "0x" + "11" * 20, "0x" + "22" * 20
 BASE, QUOTE = "0x" + "33" * 20, "0x" + "44" * 20
 
@@ -181,12 +180,7 @@ def test_the_middle_price_is_the_ratio_rounded_down_to_the_tick(
     assert price <= exact < price + tick
 
 
-def test_a_pool_trades_spot_in_whole_units_of_its_token() -> None:
-    from dataclasses import replace
-
+def test_a_pool_trades_in_whole_units_of_its_token() -> None:
     with pytest.raises(ExecutionError, match="lots"):
         Pair(ETH_USD, Token(BASE, 6), Token(QUOTE, 6), POOL_ADDRESS)
-    lots = replace(ETH_USD, lot=10**12)
-    assert Pair(lots, Token(BASE, 6), Token(QUOTE, 6), POOL_ADDRESS)
-    assert lots.kind is Kind.SPOT
-    assert COIN == 10**18
+    assert Pair(replace(ETH_USD, lot=10**12), Token(BASE, 6), Token(QUOTE, 6), POOL_ADDRESS)

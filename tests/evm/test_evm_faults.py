@@ -20,10 +20,15 @@ from evm_world import (
 from agent_fund.devnet.packages import missing
 from agent_fund.domain.order import Side
 from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.evm.account import DirectAccount
 from agent_fund.execution.evm.batch import Batch
 from agent_fund.execution.evm.call import Call
 from agent_fund.execution.evm.chain import Chain, ChainSilent
 from agent_fund.execution.evm.fees import FeePolicy
+from agent_fund.execution.evm.lane import Lane
+from agent_fund.execution.evm.pools import SwapConfig
+from agent_fund.execution.evm.swap import SwapAdapter
+from agent_fund.execution.evm.token import Token
 from agent_fund.execution.live.adapter import Prepared
 from agent_fund.execution.live.leg_state import LegState
 
@@ -452,7 +457,7 @@ def test_a_node_that_is_away_is_a_doubt_too(world: World) -> None:
         prepared = await prepared_buy(trader)
         away = Chain("away", "http://127.0.0.1:9/secret-api-key", 31337, 2)
         try:
-            lost = await _moved_to(away, trader, world)
+            lost = moved_to(away, trader, world)
             for report in (await lost.submit(prepared), await lost.status(prepared)):
                 assert report.state is S.UNKNOWN
                 assert "secret" not in report.detail
@@ -467,13 +472,7 @@ def test_a_node_that_is_away_is_a_doubt_too(world: World) -> None:
     on_chain(world, steps)
 
 
-async def _moved_to(away: Chain, trader: Trader, world: World) -> Any:
-    from agent_fund.execution.evm.account import DirectAccount
-    from agent_fund.execution.evm.lane import Lane
-    from agent_fund.execution.evm.pools import SwapConfig
-    from agent_fund.execution.evm.swap import SwapAdapter
-    from agent_fund.execution.evm.token import Token
-
+def moved_to(away: Chain, trader: Trader, world: World) -> SwapAdapter:
     tokens = {"ETH": Token(world.weth, 18), "USD": Token(world.usdc, 6)}
     config = SwapConfig("pool", (ETH_USD,), tokens)
     account = DirectAccount(away, trader.key.address)

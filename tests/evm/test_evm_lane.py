@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from evm_world import COIN, Trader, World, on_chain, running_world
+from evm_world import COIN, Trader, World, mined, on_chain, running_world
 
 from agent_fund.devnet.packages import missing
 from agent_fund.domain.order import Side
@@ -18,7 +18,7 @@ from agent_fund.execution.evm.call import Call
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.fees import FeePolicy
 from agent_fund.execution.evm.lane import Lane
-from agent_fund.execution.evm.outcome import BatchState, Outcome
+from agent_fund.execution.evm.outcome import BatchState, outcome_of
 from agent_fund.execution.evm.simulation import RevertError
 
 pytestmark = pytest.mark.skipif(
@@ -36,15 +36,6 @@ def world() -> Iterator[World]:
 
 def payment(wei: int) -> Call:
     return Call(ELSEWHERE, b"", wei)
-
-
-async def outcome(lane: Lane, batch: Batch, wanted: BatchState) -> Outcome:
-    for _ in range(2_000):
-        found = await lane.outcome(batch)
-        if found.state is wanted:
-            break
-        await asyncio.sleep(0.002)
-    return found
 
 
 async def signed(trader: Trader, *calls: Call) -> Batch:
@@ -139,7 +130,7 @@ def test_a_gap_of_nonces_is_filled_and_what_waits_behind_it_is_mined(world: Worl
         await second.lane.send(behind)
         assert (await second.lane.outcome(behind)).state is BatchState.PENDING
         assert await second.lane.repair() == (0,)
-        assert (await outcome(second.lane, behind, BatchState.MINED)).state is BatchState.MINED
+        assert (await mined(second.lane, behind)).state is BatchState.MINED
         assert await second.lane.repair() == ()
 
     on_chain(world, steps)
@@ -153,7 +144,7 @@ def test_a_repair_leaves_alone_what_has_an_owner(world: World) -> None:
         assert await trader.lane.repair() == ()
         await trader.lane.send(held)
         for batch in (held, behind):
-            assert (await outcome(trader.lane, batch, BatchState.MINED)).state is BatchState.MINED
+            assert (await mined(trader.lane, batch)).state is BatchState.MINED
 
     on_chain(world, steps)
 
@@ -244,5 +235,42 @@ def test_a_batch_comes_back_from_its_bytes_and_only_from_them(world: World) -> N
         for wrong in (b"", b"{}", payload[:-1], payload + b" ", payload.replace(b"1", b"x", 1)):
             with pytest.raises(ExecutionError, match="Batch"):
                 Batch.decode(wrong)
+
+    on_chain(world, steps)
+
+
+class Sudden(Chain):
+    """A chain that goes on, by five blocks, between the first answer about a batch and the next."""
+
+    world: World
+
+    async def rpc_many(self, requests: Any) -> Any:
+        answer = await super().rpc_many(requests)
+        self._go_on(method for method, _ in requests)
+        return answer
+
+    async def rpc(self, method: str, *parameters: Any) -> Any:
+        answer = await super().rpc(method, *parameters)
+        self._go_on([method])
+        return answer
+
+    def _go_on(self, methods: Iterable[str]) -> None:
+        if {"eth_getTransactionCount", "eth_getTransactionReceipt"} & set(methods):
+            self.world.mine(5)
+
+
+def test_a_batch_that_is_mined_while_it_is_asked_about_was_not_replaced(world: World) -> None:
+    async def steps(chain: Chain) -> None:
+        trader = await world.trader(chain)
+        sudden = Sudden("test", world.anvil.url, 31337, 2)
+        sudden.world = world
+        with world.automine_off():
+            batch = await signed(trader)
+            await trader.lane.send(batch)
+            try:
+                found = await outcome_of(sudden, batch, {})
+            finally:
+                await sudden.close()
+        assert found.state is BatchState.MINED
 
     on_chain(world, steps)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from evm_world import (
     USD,
     Trader,
     World,
+    mined,
     new_key,
     on_chain,
     running_world,
@@ -35,7 +35,6 @@ from agent_fund.execution.evm.call import Call
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.fees import FeePolicy
 from agent_fund.execution.evm.lane import Lane
-from agent_fund.execution.evm.outcome import BatchState
 from agent_fund.execution.evm.pools import SwapConfig
 from agent_fund.execution.evm.swap import SwapAdapter
 from agent_fund.execution.evm.token import Token
@@ -146,8 +145,7 @@ def test_a_foreign_allowance_is_taken_back(world: World) -> None:
         data = call_data("approve(address,uint256)", world.v2.router, 2**256 - 1)
         batch = await trader.lane.sign([Call(world.usdc, data)], await trader.deadline())
         await trader.lane.send(batch)
-        while (await trader.lane.outcome(batch)).state is not BatchState.MINED:
-            await asyncio.sleep(0.002)
+        await mined(trader.lane, batch)
         assert await trader.allowance(world.usdc, world.v2.router) == 2**256 - 1
         assert (await traded(trader, Side.BUY, COIN)).state is LegState.FILLED
         assert await trader.allowance(world.usdc, world.v2.router) == 0

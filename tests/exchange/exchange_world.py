@@ -77,6 +77,9 @@ class Clock:
     def pass_by(self, seconds: float) -> None:
         self.ms += int(seconds * 1000)
 
+    async def sleep(self, seconds: float) -> None:
+        self.pass_by(seconds)
+
 
 class Keys:
     """Credentials of the loopback exchange."""
@@ -144,7 +147,12 @@ async def world(depth: str = "60000", **terms: Any) -> AsyncIterator[World]:
     url = await exchange.start()
     exchange.set_price("BTCUSDT", PRICE)
     setting = Setting(
-        url=url, timeout_ms=400, rate_limit_ms=1, now=clock.now, monotonic=clock.monotonic
+        url=url,
+        timeout_ms=400,
+        rate_limit_ms=1,
+        now=clock.now,
+        monotonic=clock.monotonic,
+        sleep=clock.sleep,
     )
     made = World(clock, exchange, setting, [])
     try:
@@ -172,3 +180,8 @@ def order(
         Purpose.AGENT,
         expires=10,
     )
+
+
+def placed(exchange: LoopbackExchange, path: str = "/api/v3/order") -> int:
+    """How many placements the exchange acted on."""
+    return sum(1 for method, where, _ in exchange.seen if (method, where) == ("POST", path))

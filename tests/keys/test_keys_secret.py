@@ -94,7 +94,7 @@ def test_signers_and_credentials_show_only_their_public_part() -> None:
     signers = [
         local_evm(Secret(EVM_KEY), "a test"),
         local_ed25519(Secret(SEED), "a test"),
-        credentials(API_KEY, Secret(API_SECRET.encode()), "a test"),
+        credentials(Secret(API_KEY.encode()), Secret(API_SECRET.encode()), "a test"),
     ]
     for signer in signers:
         holders = [signer, getattr(signer, "_holder", None)]
@@ -107,6 +107,6 @@ def test_signers_and_credentials_show_only_their_public_part() -> None:
 @pytest.mark.parametrize("value", [b"", b"with space", b"with\nline", "schlüssel".encode()])
 def test_credentials_that_no_header_can_hold_are_refused_unseen(value: bytes) -> None:
     with pytest.raises(KeyRefused) as refused:
-        credentials(API_KEY, Secret(value), "env:A,B")
+        credentials(Secret(API_KEY.encode()), Secret(value), "env:A,B")
     assert "API secret from env:A,B" in str(refused.value)
     assert not value or value.decode() not in str(refused.value)

@@ -1,8 +1,10 @@
-"""Chain signatures: the derivation against published values, and an EVM address under a NEAR key."""
+"""Chain signatures: the derivation against published values, an EVM address under a NEAR key."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from eth_account import Account
@@ -21,20 +23,25 @@ from agent_fund.execution.near.chain_signatures import (
 )
 from agent_fund.execution.near.encoding import base58_text
 from agent_fund.execution.near.errors import NearRefused
+from agent_fund.execution.near.rpc import Result
+from agent_fund.execution.near.transaction import FunctionCall
 
 # Captured from v1.signer-prod.testnet; published in the tests of chainsig.js.
-TESTNET_ROOT = "secp256k1:4NfTiv3UsGahebgTaHyD9vF8KYKMBnfd6kh94mK6xv8fGBiJB8TBtFMP5WWXz6B89Ac1fbpzPwAvoyQebemHFwx3"
+TESTNET_ROOT = (
+    "secp256k1:4NfTiv3UsGahebgTaHyD9vF8KYKMBnfd6kh94mK6"
+    "xv8fGBiJB8TBtFMP5WWXz6B89Ac1fbpzPwAvoyQebemHFwx3"
+)
 TESTNET_CHILD = (
     "3b3GS4kaAPvzxFUEYKiMvXeuBzttMZosggT3iAAbyZzAfQc1Dn4eLrDshNGGeKZyfSK7xegjPSq553NXHisMLiyA"
 )
 # The first and the last of the tweaks that near/mpc pins in its tests.
 TWEAKS = {
-    ("dwefqwg", "frwewegwegweg"): "ad2d6fc1f445a1b43830415e7e6e3d03cd07767304784"
-    + "8a085f130c24f53ee00",
-    (
-        "fnwef0942534",
-        "fwefwo23fewfw",
-    ): "91da4d8973ea3ccaad9c7b71cb81fa512c4cc939c5157cdbf6a9605d3d1ce4a2",
+    ("dwefqwg", "frwewegwegweg"): (
+        "ad2d6fc1f445a1b43830415e7e6e3d03cd077673047848a085f130c24f53ee00"
+    ),
+    ("fnwef0942534", "fwefwo23fewfw"): (
+        "91da4d8973ea3ccaad9c7b71cb81fa512c4cc939c5157cdbf6a9605d3d1ce4a2"
+    ),
 }
 ROOT_TEXT = "secp256k1:" + base58_text(ROOT.public_key.to_bytes())
 
@@ -133,5 +140,27 @@ def test_a_near_account_pays_from_its_evm_address(anvil: Anvil) -> None:
         receipt = anvil.call("eth_getTransactionReceipt", signed.hash)
         assert int(receipt["status"], 16) == 1
         assert int(anvil.call("eth_getBalance", to, "latest"), 16) == 10**17
+
+    in_world(check)
+
+
+def test_the_higher_of_the_two_signatures_is_lowered() -> None:
+    """EIP-2: a chain refuses the higher s, and the network may give either."""
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+    async def check(w: World) -> None:
+        signer = await ChainSignatureSigner.connect(w.rpc, w.lane, "evm")
+        first = await signer.sign_transaction(transaction(1, "0x" + "11" * 20))
+        run = w.lane.run
+
+        async def higher(call: FunctionCall, tries: int = 20) -> Result:
+            result = await run(call, tries)
+            said = json.loads(result.value or b"")
+            said["s"]["scalar"] = f"{order - int(said['s']['scalar'], 16):064X}"
+            said["recovery_id"] ^= 1
+            return replace(result, value=json.dumps(said).encode())
+
+        w.lane.run = higher  # type: ignore[method-assign]
+        assert await signer.sign_transaction(transaction(1, "0x" + "11" * 20)) == first
 
     in_world(check)

@@ -29,7 +29,9 @@ FILE = Path(__file__).parents[2].parent / "shared" / "vectors" / "near" / "inten
 WALLET_KEY = "ed25519:2RM3EotCzEiVobm6aMjaup43k8cFffR4KHFtrqbZ79Qy"
 WALLET_NONCE = base64.b64decode("KNV0cOpvJ50D5vfF9pqWom8wo2sliQ4W+Wa7uZ3Uk6Y=")
 WALLET_SIGNATURES = {
-    None: "NnJgPU1Ql7ccRTITIoOVsIfElmvH1RV7QAT4a9Vh6ShCOnjIzRwxqX54JzoQ/nK02p7VBMI2vJn48rpImIJwAw==",
+    None: (
+        "NnJgPU1Ql7ccRTITIoOVsIfElmvH1RV7QAT4a9Vh6ShCOnjIzRwxqX54JzoQ/nK02p7VBMI2vJn48rpImIJwAw=="
+    ),
     "http://localhost:3000": (
         "zzZQ/GwAjrZVrTIFlvmmQbDQHllfzrr8urVWHaRt5cPfcXaCSZo35c5LDpPpTKivR6BxLyb3lcPM0FfCW5lcBQ=="
     ),
@@ -46,18 +48,18 @@ def test_a_wallets_nep413_signature_verifies_over_our_digest(callback: str | Non
         key.verify(other, base64.b64decode(WALLET_SIGNATURES[callback]))
 
 
-@given(
-    st.binary(min_size=4, max_size=4),
-    st.integers(0, 2**63 - 1),
-    st.binary(min_size=15, max_size=15),
-)
+def raw(length: int) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=length, max_size=length)
+
+
+@given(raw(4), st.integers(0, 2**63 - 1), raw(15))
 def test_a_nonce_reads_back_as_it_was_written(salt: bytes, deadline: int, random: bytes) -> None:
     nonce = VersionedNonce(salt, deadline, random)
-    raw = nonce.encode()
-    assert len(raw) == 32
-    assert raw[:5] == hashlib.sha256(b"versioned_nonce").digest()[:4] + b"\0"
-    assert VersionedNonce.parse(raw) == nonce
-    assert VersionedNonce.parse(b"\0" + raw[1:]) is None
+    written = nonce.encode()
+    assert len(written) == 32
+    assert written[:5] == hashlib.sha256(b"versioned_nonce").digest()[:4] + b"\0"
+    assert VersionedNonce.parse(written) == nonce
+    assert VersionedNonce.parse(b"\0" + written[1:]) is None
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_a_recorded_payload_is_built_again_byte_for_byte() -> None:
 @given(
     st.sampled_from(["raw_ed25519", "nep413"]),
     st.dictionaries(st.text(min_size=1), st.integers(-(2**100), 2**100).filter(bool), min_size=1),
-    st.binary(min_size=32, max_size=32),
+    raw(32),
 )
 def test_the_loopback_reads_what_the_client_signed(
     standard: str, diff: dict[str, int], nonce: bytes

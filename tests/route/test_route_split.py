@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_fund.execution.route.split import cheapest_split, grid
@@ -30,6 +30,7 @@ def by_trying_all(quantity: int, ladders: dict[str, dict[int, int]]) -> int | No
     return min(costs, default=None)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10), LADDERS)
 def test_no_way_to_make_the_quantity_is_cheaper(
     quantity: int, ladders: dict[str, dict[int, int]]
@@ -42,6 +43,7 @@ def test_no_way_to_make_the_quantity_is_cheaper(
         assert len({p.symbol for p in pieces}) == len(pieces)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), LADDERS)
 def test_a_split_is_never_dearer_than_the_best_single_line(
     quantity: int, ladders: dict[str, dict[int, int]]
@@ -53,6 +55,7 @@ def test_a_split_is_never_dearer_than_the_best_single_line(
         assert found <= min(alone)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(1, 40), min_size=6, max_size=6), min_size=1, max_size=4),
     st.integers(1, 6),
@@ -84,6 +87,7 @@ def test_equal_costs_take_the_fewest_pieces_and_the_first_line() -> None:
     assert [(p.symbol, p.size) for p in found] == [("a", 2)]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.integers(1, 7), st.integers(1, 9))
 def test_the_grid_is_in_whole_lots_and_makes_the_whole(lots: int, lot: int, parts: int) -> None:
     quantity = lots * lot

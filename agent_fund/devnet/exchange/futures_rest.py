@@ -23,12 +23,13 @@ ENTRY_STEP = Decimal("0.00000001")
 
 
 class FuturesRest:
-    """The routes of the futures exchange."""
+    """The routes of the futures exchange; in ``hedge`` mode it only says so."""
 
     def __init__(self, engine: Engine, account: MarginAccount, clock: Callable[[], int]) -> None:
         self._engine = engine
         self._account = account
         self._clock = clock
+        self.hedge = False
         self._trading = TradingRest(engine, _order_row, _trade_row, WEEK_MS)
 
     @property
@@ -47,7 +48,7 @@ class FuturesRest:
             ("GET", "/fapi/v1/allOrders"): Route(trading.all_orders, 5),
             ("GET", "/fapi/v1/userTrades"): Route(trading.trades, 5),
             ("GET", "/fapi/v1/income"): Route(self._income, 30),
-            ("GET", "/fapi/v1/positionSide/dual"): Route(self._one_way, 30),
+            ("GET", "/fapi/v1/positionSide/dual"): Route(self._mode, 30),
             ("GET", "/fapi/v1/commissionRate"): Route(self._rates, 20),
             ("POST", "/fapi/v1/leverage"): Route(self._leverage, 1),
             ("POST", "/fapi/v1/countdownCancelAll"): Route(self._countdown, 10),
@@ -105,8 +106,8 @@ class FuturesRest:
             if wanted in (None, payment.symbol)
         ][:limit]
 
-    def _one_way(self, _: Parameters) -> dict[str, Any]:
-        return {"dualSidePosition": False}
+    def _mode(self, _: Parameters) -> dict[str, Any]:
+        return {"dualSidePosition": self.hedge}
 
     def _rates(self, parameters: Parameters) -> dict[str, Any]:
         return {

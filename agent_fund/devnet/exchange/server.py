@@ -82,8 +82,8 @@ class LoopbackExchange:
         self._maker = maker or MarketMaker()
         self._limit = RateLimit(weight_limit, self.now)
         spot = SpotRest(self.spot, self.spot_account, self.now)
-        futures = FuturesRest(self.futures, self.margin_account, self.now)
-        self._routes = {**spot.routes, **futures.routes}
+        self.futures_rest = FuturesRest(self.futures, self.margin_account, self.now)
+        self._routes = {**spot.routes, **self.futures_rest.routes}
         self._hyperliquid = HyperliquidRest(self.hyperliquid, self.usdc_account, owner, self.now)
         self._released = asyncio.Event()
         self._runner: web.AppRunner | None = None

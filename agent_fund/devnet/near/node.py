@@ -28,11 +28,12 @@ class _Error(Exception):
 
 
 class Node(Server):
-    """One node that knows all of ``chain``."""
+    """One node that knows all of ``chain``, but for the heights in ``skipped``."""
 
     def __init__(self, chain: Chain) -> None:
         super().__init__()
         self.chain = chain
+        self.skipped: set[int] = set()
 
     async def open(self) -> None:
         """Listen."""
@@ -76,7 +77,7 @@ class Node(Server):
         if "block_id" not in params:
             return self.chain.final if params.get("finality") == "final" else self.chain.head
         height = int(params["block_id"])
-        if not 0 <= height <= self.chain.head.height:
+        if height in self.skipped or not 0 <= height <= self.chain.head.height:
             raise _Error("UNKNOWN_BLOCK", height)
         return self.chain.blocks[height]
 

@@ -69,7 +69,7 @@ class OneClick(Server):
         asked = await request.json()
 
         async def work() -> Any:
-            return self._told(asked["depositAddress"])
+            return {"status": "KNOWN_DEPOSIT_TX", "depositAddress": asked["depositAddress"]}
 
         return await self.around(request, "submit", work)
 

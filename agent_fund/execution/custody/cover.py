@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from eth_utils.crypto import keccak
-
 from agent_fund.domain.order import Order, Side
+from agent_fund.execution.custody.calldata import Calldata
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.call import NOTHING, Action
 from agent_fund.execution.evm.token import Token
@@ -28,8 +27,8 @@ class Cover:
         most_in, least_out: the tokens' own units.
         deadline: Unix seconds, the last at which it may run.
         most_value: wei that may be sent along.
-        call_hash: keccak256 of the only calldata allowed; demanded where nothing comes back to the
-            Safe, because then no balance shows whether the call did what it should.
+        calldata: what the call may say; demanded where nothing comes back to the Safe, because then
+            no balance shows whether the call did what it should.
     """
 
     venues: Mapping[str, str] = field(hash=False)
@@ -39,7 +38,7 @@ class Cover:
     least_out: int
     deadline: int
     most_value: int = 0
-    call_hash: bytes | None = None
+    calldata: Calldata | None = None
 
     @classmethod
     def of_order(
@@ -64,19 +63,11 @@ class Cover:
         return cls(venues, base.address, most, quote.address, least, deadline)
 
     @classmethod
-    def of_deposit(cls, action: Action, deadline: int) -> Cover:
-        """Exactly ``action``, which the guard's side has built itself from an admitted transfer."""
-        call = action.call
-        return cls(
-            {call.to: action.spender},
-            action.token_in,
-            action.max_in,
-            action.token_out,
-            action.min_out,
-            deadline,
-            call.value,
-            keccak(call.data),
-        )
+    def of_deposit(
+        cls, contract: str, token_in: str, amount: int, calldata: Calldata, deadline: int
+    ) -> Cover:
+        """A deposit of ``amount``, or less, into ``contract``; nothing comes back."""
+        return cls({contract: contract}, token_in, amount, NOTHING, 0, deadline, calldata=calldata)
 
     def require(self, action: Action, deadline: int) -> None:
         """Refuse an action that reaches further.
@@ -101,13 +92,8 @@ class Cover:
             raise ExecutionError("value", call.value, f"at most {self.most_value} wei are covered")
         if deadline > self.deadline:
             raise ExecutionError("deadline", deadline, f"the leg ends at {self.deadline}")
-        self._require_calldata(action)
-
-    def _require_calldata(self, action: Action) -> None:
-        found = keccak(action.call.data)
-        if self.call_hash is None:
-            if action.token_out == NOTHING or action.min_out <= 0:
-                fix = "nothing need come back, so the cover must name the exact calldata"
-                raise ExecutionError("calldata", found.hex(), fix)
-        elif found != self.call_hash:
-            raise ExecutionError("calldata", found.hex(), f"covered is {self.call_hash.hex()}")
+        if self.calldata is not None:
+            self.calldata.require(call.data)
+        elif action.token_out == NOTHING or action.min_out <= 0:
+            fix = "nothing need come back, so the cover must say what the calldata may be"
+            raise ExecutionError("calldata", call.data[:4].hex(), fix)

@@ -6,15 +6,16 @@ booked exactly is a doubt, and a doubt is never told as a trade.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Order, Side
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.exchange import order_book
 from agent_fund.execution.exchange.answer import Failure
-from agent_fund.execution.exchange.booking import Doubt
+from agent_fund.execution.exchange.booking import Doubt, moment
 from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.exchange.income import FundingReceipt
 from agent_fund.execution.exchange.listing import Listing
@@ -46,7 +47,7 @@ class ExchangeAdapter:
         good: time in force of every order: GTC rests until it is cancelled, IOC never rests.
         patience: seconds that a placement waits, at most, for a limit on requests to pass.
         quote_ms: how long a quote may be used.
-        now: Unix milliseconds. ``monotonic``: seconds.
+        now: Unix milliseconds. ``monotonic``: seconds. ``sleep``: for so many seconds.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ExchangeAdapter:
         quote_ms: int = 1_000,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         if good not in GOODS:
             raise ExecutionError("time in force", good, "write GTC or IOC")
@@ -72,7 +74,7 @@ class ExchangeAdapter:
         self._now = now
         self._coin = PrepaidCoin(fees)
         self._reports = OrderReports(api, self._listing, self._coin, fees.coin)
-        self._placement = Placement(api, self._reports, patience, now, monotonic)
+        self._placement = Placement(api, self._reports, patience, now, monotonic, sleep)
 
     @property
     def name(self) -> str:
@@ -191,7 +193,7 @@ class ExchangeAdapter:
             raise ExecutionError(f"holdings at {self._name}", failure.reason, fix) from None
         self._coin.look(balances)
         executions: dict[str, tuple[str, Execution]] = {}
-        for reference, trade in sorted(pairs, key=lambda pair: pair[1].time):
+        for reference, trade in sorted(pairs, key=lambda pair: moment(pair[1])):
             made = self._reports.booked(trade)
             if isinstance(made, Doubt):
                 fix = "a person must book it"

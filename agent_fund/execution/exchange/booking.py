@@ -43,7 +43,12 @@ def distinct(trades: Iterable[VenueTrade]) -> Sequence[VenueTrade] | Doubt:
     for trade in trades:
         if seen.setdefault(trade.exec_id, trade) != trade:
             return Doubt(f"trade {trade.exec_id} was told in two versions")
-    return sorted(seen.values(), key=lambda t: (t.time, len(t.exec_id), t.exec_id))
+    return sorted(seen.values(), key=moment)
+
+
+def moment(trade: VenueTrade) -> tuple[int, int, str]:
+    """Sorts trades as they happened: ids count up, and a longer one is a later one."""
+    return trade.time, len(trade.exec_id), trade.exec_id
 
 
 def booked(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from agent_fund.domain.instrument import Instrument
@@ -31,7 +32,7 @@ class Setting:
         rate_limit_ms: for one unit of weight; None for ccxt's figure.
         good: time in force of every order, GTC or IOC.
         patience: see ExchangeAdapter.
-        now: Unix milliseconds. ``monotonic``: seconds.
+        now: Unix milliseconds. ``monotonic``: seconds. ``sleep``: for so many seconds.
     """
 
     url: str | None = None
@@ -42,6 +43,7 @@ class Setting:
     patience: float = 2.0
     now: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     def connection(self, exchange: str, keys: ApiCredentials | None) -> Connection:
         """A connection to ``exchange``, with the account's keys if it takes such."""
@@ -61,6 +63,7 @@ class Setting:
             patience=self.patience,
             now=self.now,
             monotonic=self.monotonic,
+            sleep=self.sleep,
         )
 
 

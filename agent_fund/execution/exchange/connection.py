@@ -28,7 +28,21 @@ _LIMITS = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
 
 
 class _Telling:
-    """Adds to ccxt's exceptions the HTTP status and Retry-After that they came with."""
+    """Adds to ccxt's exceptions the HTTP status and Retry-After that they came with.
+
+    ccxt's binance tells its tables of error codes apart by the exchange's own addresses, so that a
+    client that was moved elsewhere must still be known by them.
+    """
+
+    moved_to: str | None = None
+    moved_from: Mapping[str, str]
+
+    def get_exceptions_by_url(self, url: str, kind: str) -> Any:
+        if self.moved_to is not None:
+            path = url.removeprefix(self.moved_to)
+            own = (root for root in self.moved_from.values() if path.startswith(_path_of(root)))
+            url = next(own, url) + "/"
+        return super().get_exceptions_by_url(url, kind)  # type: ignore[misc]
 
     def handle_errors(
         self, code: int, reason: str, url: str, method: str, headers: Any, body: str, *rest: Any
@@ -64,9 +78,9 @@ def client(
     built = made(settings)
     built.options["maxRetriesOnFailure"] = 0
     if url is not None:
+        built.moved_to, built.moved_from = url, dict(built.urls["api"])
         for name, address in built.urls["api"].items():
-            path_at = address.find("/", len("https://"))
-            built.urls["api"][name] = url + (address[path_at:] if path_at > 0 else "")
+            built.urls["api"][name] = url + _path_of(address)
         # ccxt waits for TLS connections to go when it closes; here there are none.
         built.timeout_on_exit = 0 if url.startswith("http://") else built.timeout_on_exit
     return built
@@ -93,7 +107,7 @@ class Connection:
         """What ``endpoint`` (ccxt's implicit method) answers, as parsed JSON.
 
         Raises:
-            Failure: one of its four kinds.
+            Failure: one of its kinds.
         """
         if self.wait:
             raise NotTaken("the exchange asked to wait", self.wait)
@@ -113,12 +127,17 @@ class Connection:
             self._closed_until = self._monotonic() + seconds
             return NotTaken(reason, seconds)
         if isinstance(error, ccxt.InvalidNonce):
-            return NotTaken(reason, 0.0)
+            return NotTaken(reason, 0.0, clock=True)
         if getattr(error, "http_status", 0) >= 500 or isinstance(error, _DOUBTS):
             return Unclear(reason)
         if isinstance(error, ccxt.OrderNotFound):
             return Absent(reason)
         return Refused(reason) if isinstance(error, _REFUSALS) else Unclear(reason)
+
+
+def _path_of(address: str) -> str:
+    at = address.find("/", len("https://"))
+    return address[at:] if at > 0 else ""
 
 
 def _seconds(retry_after: str | None) -> float:

@@ -33,10 +33,8 @@ class Fees:
     def maximum(self, order: Order, rules: MarketRules) -> int:
         """The most that the quote asset pays: each step may be a trade, each trade is rounded up.
 
-        With a prepaid coin nothing is due in the quote asset.
+        With a prepaid coin too: where it falls short, the commission is taken out of the trade.
         """
-        if self.coin:
-            return 0
         instrument = order.instrument
         steps = Fraction(instrument.base.amount(order.quantity)) / Fraction(rules.step)
         rounding = Fraction(rules.commission) * 10**instrument.quote.scale

@@ -15,17 +15,17 @@ exchange refused and, asked by client id, does not know.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from agent_fund.execution.exchange.answer import Absent, Failure, NotTaken, Refused
 from agent_fund.execution.exchange.order_report import OrderReports
-from agent_fund.execution.exchange.venue_api import VenueApi
+from agent_fund.execution.exchange.venue_api import VenueApi, VenueOrder
 from agent_fund.execution.live.adapter import Prepared, Report
 from agent_fund.execution.live.leg_state import LegState
 
 NOTHING_SENT = float("-inf")
-BEING_SENT = float("inf")
+MAY_EXIST = float("inf")
+SHORTEST_WAIT = 0.1
 
 
 class Placement:
@@ -33,7 +33,7 @@ class Placement:
 
     Args:
         patience: seconds that a sending waits, at most, for a limit on requests to pass.
-        now: Unix milliseconds. ``monotonic``: seconds.
+        now: Unix milliseconds. ``monotonic``: seconds. ``sleep``: for so many seconds.
     """
 
     def __init__(
@@ -43,15 +43,18 @@ class Placement:
         patience: float,
         now: Callable[[], int],
         monotonic: Callable[[], float],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._api = api
         self._reports = reports
         self._patience = patience
         self._now = now
         self._monotonic = monotonic
+        self._sleep = sleep
         self._started = monotonic()
         # The monotonic second from which what was sent for a leg is void.
         self._void_at: dict[str, float] = {}
+        self._withdrawn: set[str] = set()
 
     def prepared(self, leg_id: str) -> None:
         """The leg was prepared here, and nothing of it has been sent."""
@@ -60,25 +63,29 @@ class Placement:
     async def submit(self, prepared: Prepared) -> Report:
         """Send it; or again, once it is certain that no earlier sending can be accepted too."""
         leg = prepared.leg_id
+        if leg in self._withdrawn:
+            return await self.status(prepared)
         if self._void_at.get(leg) != NOTHING_SENT:
             known = await self._ask(prepared)
             if known is not None:
                 return known
             if self._under_way(leg) and not self._api.repeatable:
                 return unknown(leg, "not known there; what was sent before may still arrive")
-        waited = 0.0
+        patience, clock_set = self._patience, False
         while True:
             if self._late(prepared):
                 return self._absent(prepared)
             try:
                 return await self._send(prepared)
             except NotTaken as failure:
-                if not failure.wait:
-                    return await self._clock_is_off(leg, failure)
-                waited += failure.wait
-                if waited > self._patience:
-                    return unknown(leg, f"not accepted, wait {failure.wait} s: {failure.reason}")
-                await asyncio.sleep(failure.wait)
+                reason = f"not accepted: {failure.reason}"
+                if failure.clock and not clock_set and await self._set_clock():
+                    clock_set = True
+                elif failure.clock or failure.wait > patience:
+                    return unknown(leg, reason)
+                else:
+                    patience -= max(failure.wait, SHORTEST_WAIT)
+                    await self._sleep(failure.wait)
             except Refused as failure:
                 known = await self._ask(prepared)
                 return known or Report(leg, LegState.REJECTED, detail=failure.reason)
@@ -92,9 +99,10 @@ class Placement:
     async def cancel(self, prepared: Prepared) -> Report:
         """Ask to take it out, then ask what it came to; only an ended state confirms it.
 
-        A leg of which nothing was sent yet never is, from then on.
+        Nothing of the leg is sent from then on.
         """
         leg = prepared.leg_id
+        self._withdrawn.add(leg)
         if self._void_at.get(leg) == NOTHING_SENT:
             self._void_at[leg] = self._monotonic()
         try:
@@ -107,14 +115,22 @@ class Placement:
 
     async def _send(self, prepared: Prepared) -> Report:
         leg = prepared.leg_id
-        self._void_at[leg] = BEING_SENT
+        before = max(self._void_at.get(leg, NOTHING_SENT), self._monotonic())
+        void_at = self._void_at[leg] = MAY_EXIST
         try:
             placed = await self._api.place(prepared.payload, prepared.deadline)
+            void_at = self._monotonic() + self._api.lifetime
+        except NotTaken:
+            void_at = before  # nothing can come of this sending, only of earlier ones
+            raise
+        except Failure:
+            void_at = self._monotonic() + self._api.lifetime
+            raise
         finally:
-            self._void_at[leg] = self._monotonic() + self._api.lifetime
+            self._void_at[leg] = void_at
         if placed is None:
             return await self.status(prepared)
-        return await self._reports.of(prepared, placed)
+        return await self._found(prepared, placed)
 
     async def _ask(self, prepared: Prepared) -> Report | None:
         """What the exchange knows of the leg; None if it knows no such order."""
@@ -124,12 +140,17 @@ class Placement:
         except Absent:
             return None
         except NotTaken as failure:
-            if not failure.wait:
-                return await self._clock_is_off(leg, failure)
+            if failure.clock:
+                await self._set_clock()
             return unknown(leg, failure.reason)
         except Failure as failure:
             return unknown(leg, failure.reason)
-        return await self._reports.of(prepared, found)
+        return await self._found(prepared, found)
+
+    async def _found(self, prepared: Prepared, order: VenueOrder) -> Report:
+        """An order that was seen there once is never taken for one that did not arrive."""
+        self._void_at[prepared.leg_id] = MAY_EXIST
+        return await self._reports.of(prepared, order)
 
     def _absent(self, prepared: Prepared) -> Report:
         """A leg of which the exchange knows nothing."""
@@ -148,13 +169,13 @@ class Placement:
     def _late(self, prepared: Prepared) -> bool:
         return bool(prepared.deadline) and self._now() >= prepared.deadline * 1000
 
-    async def _clock_is_off(self, leg: str, failure: NotTaken) -> Report:
-        """The next request is signed with the exchange's time, if it tells that."""
+    async def _set_clock(self) -> bool:
+        """Sign with the exchange's time from now on; False if it does not tell it."""
         try:
             await self._api.adjust_clock()
-        except Failure as other:
-            return unknown(leg, f"{failure.reason}; then {other.reason}")
-        return unknown(leg, f"not accepted, the clock has been set: {failure.reason}")
+        except Failure:
+            return False
+        return True
 
 
 def unknown(leg: str, reason: str) -> Report:

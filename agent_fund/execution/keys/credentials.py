@@ -30,17 +30,18 @@ class Credentials:
         return f"Credentials({self._key[:4]}…)"
 
 
-def credentials(key: str, secret: Secret, source: str) -> Credentials:
+def credentials(key: Secret, secret: Secret, source: str) -> Credentials:
     """Credentials of two parts that can go into a request's header.
 
     Raises:
-        KeyRefused: if a part is empty, or holds white space or what is not ASCII.
+        KeyRefused: if a part is empty, or holds white space or what is not ASCII; neither is shown,
+            because the two may have been mixed up.
     """
-    if not _fits(Secret(key.encode())):
-        raise KeyRefused(f"API key from {source}", f"{len(key)} characters", _FIX)
+    if not _fits(key):
+        raise KeyRefused(f"API key from {source}", f"{len(key)} bytes", _FIX)
     if not _fits(secret):
         raise KeyRefused(f"API secret from {source}", f"{len(secret)} bytes", _FIX)
-    return Credentials(key, secret)
+    return Credentials(key.reveal().decode("ascii"), secret)
 
 
 def _fits(part: Secret) -> bool:

@@ -124,12 +124,12 @@ class Keyring:
         """
         match parse_reference(reference):
             case EnvironmentReference((name, secret)):
-                key = read_variable(name).reveal().decode("ascii", "replace")
-                return credentials(key, read_variable(secret), f"env:{name},{secret}")
+                source = f"env:{name},{secret}"
+                return credentials(read_variable(name), read_variable(secret), source)
             case KeystoreReference() as named:
                 store, source = self._store(named)
                 found = self._unsealed(store, named, source, "api", "API credentials")
-                return credentials(store["public"], found, source)
+                return credentials(Secret(store["public"].encode()), found, source)
             case SignerReference(url):
                 fix = "an exchange's secret is needed here: write env:KEY,SECRET or keystore:PATH"
                 raise KeyRefused("API credentials", f"signer:{url}", fix)

@@ -51,6 +51,7 @@ class LiveVenue:
         # As the desk knows them, with the trades that it was told of.
         self._orders: dict[str, Order] = {}
         self._told: dict[str, set[str]] = {}
+        self._bars: dict[str, int] = {}
 
     @property
     def name(self) -> str:
@@ -71,9 +72,15 @@ class LiveVenue:
         """The most that filling ``order`` wholly can cost in fees, in base units of the quote."""
         return self.adapter.maximum_fee(order)
 
+    def admitted(self, order_id: str) -> tuple[Order, int] | None:
+        """An open order that the desk has sent here, and its deadline; None for any other."""
+        order, bar = self._orders.get(order_id), self._bars.get(order_id)
+        return None if order is None or bar is None else (order, self._deadline(order, bar))
+
     def submit(self, order: Order, bar: int) -> Order:
         """Send ``order``; the answer is NEW, REJECTED or UNKNOWN."""
         self._orders[order.order_id] = order
+        self._bars[order.order_id] = bar
         self._told[order.order_id] = set()
         told = self._answered("submit", bar, order.order_id, lambda: self._send(order, bar))
         return self._order_in(told, order.order_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import secrets
 from dataclasses import dataclass
 
 from agent_fund.execution.live.signing import Ed25519Signer
@@ -16,7 +17,7 @@ from agent_fund.execution.near.errors import NearRefused, NearUnreachable
 from agent_fund.execution.near.rpc import NearRpc, Result
 from agent_fund.execution.near.transaction import FunctionCall, NearTransaction, sign_call
 
-_GAP = 1_000
+_STEP = 100_000
 
 
 class Fate(enum.Enum):
@@ -62,8 +63,10 @@ class Lane:
             used, block_hash = await self._rpc.access_key_nonce(
                 self.account_id, self._signer.public_key
             )
-            # A gap after the start: what an earlier process signed shares no nonce with this one.
-            self._last = max(self._last, used if self._last else used + _GAP) + 1
+            if not self._last:
+                # A random step after the start: an earlier process may have signed the next nonce.
+                self._last = used + secrets.randbelow(_STEP)
+            self._last = max(self._last, used) + 1
             return await sign_call(self._signer, self.account_id, call, self._last, block_hash)
 
     async def send(self, transaction: NearTransaction) -> Outcome:

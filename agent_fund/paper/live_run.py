@@ -1,0 +1,182 @@
+"""A fund on real venues under way: what happens at its bars, and between two of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.runfile import seconds
+from agent_fund.backtest.session import Market, Session
+from agent_fund.domain.order import Order
+from agent_fund.execution.live.alarms import Alarms
+from agent_fund.execution.live.leg_driver import LegDriver, Run
+from agent_fund.execution.live.leg_store import LegStore
+from agent_fund.execution.live.live_carriage import LiveCarriage
+from agent_fund.execution.live.live_file import LiveFile
+from agent_fund.execution.live.live_venue import LiveVenue
+from agent_fund.execution.live.tape import Tape
+from agent_fund.fund.control import ControlBoard
+from agent_fund.fund.terms import Tick
+from agent_fund.market.bars import Row
+from agent_fund.paper.clock import WallClock
+from agent_fund.paper.errors import PaperError
+from agent_fund.paper.feed import LiveFeed, row_of
+from agent_fund.paper.operators import Operators
+from agent_fund.paper.reconcile import Reconciler
+from agent_fund.paper.status import status_of
+from agent_fund.paper.wiring import Wired
+
+ToldBar = Callable[[Tick, Session, Alarms], None]
+_GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What a live run keeps beside its log, in one file."""
+
+    legs: LegStore
+    tape: Tape
+    alarms: Alarms
+
+    @classmethod
+    def of(cls, file: LiveFile, clock: WallClock) -> Stores:
+        """All that the file holds."""
+        alarms = Alarms(file, clock.now)
+        return cls(LegStore(file, alarms, clock.now), Tape(file), alarms)
+
+
+class LiveRun:
+    """One run; ``begin`` it with the session made on its ``market``.
+
+    Args:
+        run: runs coroutines. ``board``: of the operators.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        stores: Stores,
+        wired: Wired,
+        run: Run,
+        clock: WallClock,
+        board: ControlBoard,
+    ) -> None:
+        section = parts.runfile.paper
+        if section is None:
+            raise PaperError("run file", "no [paper] section", "state bar, bars and connections")
+        self._parts, self._stores, self._wired = parts, stores, wired
+        self._run, self._clock, self._board = run, clock, board
+        self._bar_seconds, self._bars = seconds(section.bar), section.bars
+        self.venues = {
+            name: LiveVenue(
+                adapter,
+                LegDriver(name, adapter, stores.legs, run, self._now),
+                stores.legs,
+                stores.tape,
+                stores.alarms,
+                run,
+                self._order_deadline,
+            )
+            for name, adapter in wired.adapters.items()
+        }
+        drivers = [(c, LegDriver(c.name, c, stores.legs, run, self._now)) for c in wired.carriers]
+        self._carriage = LiveCarriage(
+            drivers, stores.legs, stores.tape, stores.alarms, self._transfer_deadline
+        )
+        self._feed = LiveFeed(
+            parts.instruments,
+            wired.adapters,
+            stores.tape,
+            run,
+            clock,
+            self._bar_seconds * 1000,
+            self._idle,
+            self._over,
+        )
+        lines = {i.symbol: i for i in parts.instruments}
+        self._reconciler = Reconciler(
+            wired.adapters, lines, parts.currency, stores.legs, stores.alarms, run, clock.now()
+        )
+        self._session: Session | None = None
+        self._operators: Operators | None = None
+        self._compared = -2
+
+    @property
+    def market(self) -> Market:
+        """What the fund trades on."""
+        return Market(self._feed.rows(), dict(self.venues), self._carriage)
+
+    @property
+    def rows(self) -> list[Row]:
+        """The bars that the run had."""
+        return [row_of(body) for body in self._stores.tape.bars()]
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has had its bars, rather than being stopped before."""
+        return bool(self._bars) and len(self._stores.tape.bars()) >= self._bars
+
+    def begin(self, session: Session) -> None:
+        """The fund is put together; operators can be heard from now on."""
+        self._session = session
+        tape, alarms = self._stores.tape, self._stores.alarms
+        self._operators = Operators(self._board, session.fund, tape, alarms)
+
+    def advance(self, told: ToldBar) -> list[Tick]:
+        """All bars, those on the tape first, until the run is over or stopped."""
+        session, operators = self._begun()
+        ticks: list[Tick] = []
+        while (tick := session.fund.advance()) is not None:
+            ticks.append(tick)
+            operators.repeat(tick.bar)
+            told(tick, session, self._stores.alarms)
+        self._beat(session)
+        return ticks
+
+    def close(self) -> None:
+        """Let go of every connection; what is under way stays under way."""
+        self._run(self._wired.close())
+
+    # -- between two bars ---------------------------------------------------------------------
+
+    def _idle(self) -> None:
+        session, operators = self._begun()
+        for venue in self.venues.values():
+            venue.tend()
+        self._carriage.tend()
+        if self._compared != session.fund.bar:
+            self._compared = session.fund.bar
+            self._reconciler.compare(session.ledger, session.fund.book)
+            self._beat(session)
+        operators.heed()
+
+    def _over(self, number: int) -> bool:
+        return self._clock.stopped or bool(self._bars and number >= self._bars)
+
+    def _beat(self, session: Session) -> None:
+        if session.fund.bar >= 0:
+            due = self._clock.now() + 3 * self._bar_seconds * 1000 + _GRACE
+            self._board.beat(status_of(self._parts, session.fund, self._stores.alarms, due))
+
+    def _begun(self) -> tuple[Session, Operators]:
+        if self._session is None or self._operators is None:
+            raise PaperError("run", "not begun", "begin it with its session")
+        return self._session, self._operators
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return self._clock.now() // 1000
+
+    def _order_deadline(self, order: Order, bar: int) -> int:
+        """Anchored to the bar's own close, so that a restart does not make an order younger."""
+        return self._closed(bar) + (order.expires - bar) * self._bar_seconds
+
+    def _transfer_deadline(self, bar: int) -> int:
+        wait = 0 if self._parts.runfile.transfers is None else self._parts.terms.transfer_bars
+        return self._closed(bar) + max(wait, 1) * self._bar_seconds
+
+    def _closed(self, bar: int) -> int:
+        """Unix seconds at which ``bar`` closed."""
+        return int(self._stores.tape.bars()[bar][1]) // 1000

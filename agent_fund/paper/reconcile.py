@@ -1,0 +1,98 @@
+"""Reconciliation: what the venues say the fund has, against the ledger; nothing is adopted.
+
+Less than the books say is an alarm, and freezes the venue for the agent. More is put in
+quarantine and shown: anybody can send a coin to an address. So is what a venue has under no name
+of ours, an order that rests there or a trade; such a thing is an alarm too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from agent_fund.domain.book import Book
+from agent_fund.domain.instrument import Asset, Instrument
+from agent_fund.execution.account import Bucket
+from agent_fund.execution.ledger import Ledger
+from agent_fund.execution.live.adapter import Adapter, Holdings
+from agent_fund.execution.live.alarms import Alarms
+from agent_fund.execution.live.leg_driver import Run
+from agent_fund.execution.live.leg_state import LegState
+from agent_fund.execution.live.leg_store import LegStore
+
+_WITHOUT = (LegState.CANCELED, LegState.REJECTED)
+_OWN = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.MARGIN)
+
+
+class Reconciler:
+    """Compares one fund with its venues.
+
+    Args:
+        since: Unix milliseconds from which trades are asked for.
+    """
+
+    def __init__(
+        self,
+        adapters: Mapping[str, Adapter],
+        instruments: Mapping[str, Instrument],
+        currency: Asset,
+        legs: LegStore,
+        alarms: Alarms,
+        run: Run,
+        since: int,
+    ) -> None:
+        self._adapters = adapters
+        self._instruments = instruments
+        self._currency = currency
+        self._legs = legs
+        self._alarms = alarms
+        self._run = run
+        self._since = since
+
+    def compare(self, ledger: Ledger, book: Book) -> None:
+        """Ask every venue at which nothing is under way, and compare.
+
+        Args:
+            book: as the desk has it, with open orders and transfers under way.
+        """
+        busy = {order.instrument.venue.name for order in book.open_orders}
+        for transit in book.transit:
+            busy |= {transit.transfer.source, transit.transfer.target}
+        asked = [n for n in self._adapters if n not in busy and not self._legs.working(n)]
+        if not asked:
+            return
+        for name, found in zip(asked, self._run(self._holdings(asked)), strict=True):
+            self._balances(name, found, ledger)
+            self._strangers(name, found)
+
+    async def _holdings(self, names: list[str]) -> list[Holdings]:
+        return await asyncio.gather(*(self._adapters[n].holdings(self._since) for n in names))
+
+    def _balances(self, venue: str, found: Holdings, ledger: Ledger) -> None:
+        lines = [i for i in self._instruments.values() if i.venue.name == venue]
+        for asset in dict.fromkeys([self._currency, *(i.base for i in lines)]):
+            booked = sum(ledger.balance(venue, asset, bucket) for bucket in _OWN)
+            there = found.assets.get(asset.symbol, 0)
+            if there < booked:
+                text = f"{venue} says {there} {asset.symbol}, the books say {booked}"
+                self._alarms.raise_alarm(venue, asset.symbol, text)
+            elif there > booked:
+                text = f"{there - booked} base units more than the books say"
+                self._alarms.quarantine(venue, asset.symbol, text)
+
+    def _strangers(self, venue: str, found: Holdings) -> None:
+        for reference in found.open_references:
+            if self._legs.owner(venue, reference) is None:
+                self._alarms.quarantine(venue, reference, "an order of no name of ours rests here")
+                self._alarms.raise_alarm(venue, reference, "an order that is not ours rests there")
+        for reference, trade in found.executions:
+            owner = self._legs.owner(venue, reference)
+            if owner is None:
+                self._alarms.quarantine(venue, trade.exec_id, f"a trade of {reference}, not ours")
+                self._alarms.raise_alarm(venue, trade.exec_id, "a trade that is not ours")
+            elif self._legs.leg(owner).state in _WITHOUT and trade.exec_id not in {
+                known.exec_id for known in self._legs.executions(owner)
+            }:
+                text = f"a trade of {owner}, which had ended without it"
+                self._alarms.quarantine(venue, trade.exec_id, text)
+                self._alarms.raise_alarm(venue, trade.exec_id, text)

@@ -1,0 +1,136 @@
+"""One fund on real venues, from a run file to a run folder; cut off at any point, it goes on.
+
+The loop is the backtest's: bars come from venues instead of a file, orders go to them instead of
+into a simulation. The run folder holds the log, and beside it what was sent and what was told. A
+restart makes the run again from both, byte for byte, and then goes on with the world as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.errors import Interrupted
+from agent_fund.backtest.genesis import PAPER, genesis, run_digest
+from agent_fund.backtest.run import Finished, end, opened_log, run_folder, told
+from agent_fund.backtest.session import open_session, require_admits_something
+from agent_fund.execution.custody.cover import Cover
+from agent_fund.execution.evm.token import Token
+from agent_fund.execution.keys.keyring import Keyring
+from agent_fund.execution.live.live_file import FILE, LiveFile
+from agent_fund.fund.control import ControlBoard
+from agent_fund.guard.engine import Guard
+from agent_fund.market.bars import table_of
+from agent_fund.paper.clock import WallClock
+from agent_fund.paper.connections import Connections, UniswapSpec, load_connections
+from agent_fund.paper.errors import PaperError
+from agent_fund.paper.live_run import LiveRun, Stores, ToldBar
+from agent_fund.paper.wiring import Wired, Wiring
+
+
+def paper(
+    path: Path,
+    *,
+    out: Path | None = None,
+    resume: Path | None = None,
+    connections: Path | None = None,
+    clock: WallClock | None = None,
+    told_bar: ToldBar = lambda tick, session, alarms: None,
+) -> Finished:
+    """Run the run file at ``path`` on real venues until it has had its bars.
+
+    Args:
+        out: folder in which the run folder is made; ``runs`` of the workspace by default.
+        resume: the folder of a run that was cut off.
+        connections: the file of connections; by default the one that the run file names.
+        clock: the time, and the way to stop the run between two bars.
+        told_bar: called after each bar.
+
+    Raises:
+        RunFileError, MarketError, ConfigurationError, PaperError, KeyRefused: bad input.
+        AlreadyRunningError: another process runs this fund.
+        ResumeError: the run to be resumed is another one.
+        Interrupted: it was stopped; everything is written down, and it can be resumed.
+    """
+    parts = assemble(path, live=True)
+    section = parts.runfile.paper
+    if section is None:
+        raise PaperError(f"run file {path}", "no [paper] section", "state bar, bars, connections")
+    wires = load_connections(connections or parts.workspace / section.connections)
+    guard = Guard(parts.mandate)
+    require_admits_something(parts, guard)
+    parts.strategy(parts.cassette())  # what is wrong with it shows before there is a folder
+    record, blobs = genesis(parts, guarded=True, mode=PAPER)
+    folder = run_folder(parts, run_digest(record), out, resume)
+    clock = clock or WallClock()
+    restart = f"agent-fund paper {shlex.quote(str(path))} --resume {shlex.quote(str(folder))}"
+    with ExitStack() as stack:
+        board = ControlBoard(folder, restart=restart, first=resume is None)
+        stack.callback(board.close)
+        log = stack.enter_context(opened_log(folder, resume is not None))
+        file = LiveFile(folder / FILE)
+        stack.callback(file.close)
+        runner = stack.enter_context(asyncio.Runner())
+        covers = _Covers(wires)
+        wired = runner.run(_wired(parts, wires, covers))
+        live = LiveRun(parts, Stores.of(file, clock), wired, runner.run, clock, board)
+        stack.callback(live.close)
+        covers.live = live
+        session = open_session(
+            parts,
+            log,
+            record,
+            blobs,
+            guarded=True,
+            resume=resume is not None,
+            guard=guard,
+            market=live.market,
+        )
+        live.begin(session)
+        ticks = live.advance(told_bar)
+        if not live.finished:
+            session.recorder.write_marks()
+            session.recorder.barrier()
+            raise Interrupted(str(folder))
+        ended = end(session, log)
+        board.close("it has had its bars")
+        rows = live.rows
+    shown = replace(parts, test=table_of(parts.instruments, rows))
+    silent = lambda stage, done, total: None  # noqa: E731
+    return told(shown, guard, run_digest(record), folder, ended, ticks, None, silent)
+
+
+class _Covers:
+    """How far each leg reaches on chain, from the orders that the desk has really sent."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self.live: LiveRun | None = None
+
+    def __call__(self, leg_id: str) -> Cover | None:
+        for name, venue in () if self.live is None else self.live.venues.items():
+            spec, found = self._connections.venues[name], venue.admitted(leg_id)
+            if found is None or not isinstance(spec, UniswapSpec):
+                continue
+            order, deadline = found
+            base = spec.tokens[order.instrument.base.symbol]
+            quote = spec.tokens[order.instrument.quote.symbol]
+            return Cover.of_order(
+                order,
+                Token(base.address, base.decimals),
+                Token(quote.address, quote.decimals),
+                {spec.router: spec.router},
+                deadline,
+            )
+        return None
+
+
+async def _wired(parts: Parts, connections: Connections, covers: _Covers) -> Wired:
+    keyring = Keyring(parts.workspace)
+    mandate = bytes.fromhex(parts.mandate.digest)
+    wiring = Wiring(connections, parts.instruments, parts.currency, keyring, mandate, covers)
+    return await wiring.build()

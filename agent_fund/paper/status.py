@@ -1,0 +1,70 @@
+"""What a live fund says of itself once a bar, in exact figures that people read."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from agent_fund.backtest.assemble import Parts
+from agent_fund.domain.order import Order
+from agent_fund.execution.live.alarms import Alarms
+from agent_fund.fund.control_status import OpenOrder, Position, Status, VenueHealth
+from agent_fund.fund.fund import Fund
+
+
+def status_of(parts: Parts, fund: Fund, alarms: Alarms, next_beat: int) -> Status:
+    """The fund after its last bar.
+
+    Args:
+        next_beat: Unix milliseconds by which the next one is due.
+    """
+    book, machine, prices = fund.book, fund.machine, fund.prices
+    currency = parts.currency
+    open_alarms = alarms.all()
+    frozen = {alarm.venue for alarm in open_alarms}
+    drawdown = Fraction(machine.h - machine.v, machine.h) if machine.h > 0 else Fraction(0)
+    mode = "held" if fund.held and machine.mode.value == "active" else machine.mode.value
+    return Status(
+        bar=fund.bar,
+        time=fund.time,
+        next_beat=next_beat,
+        mode=mode,
+        currency=currency.symbol,
+        nav=str(currency.amount(machine.v)),
+        mark=str(currency.amount(machine.h)),
+        drawdown=f"{float(drawdown):.2%}",
+        limit=f"{float(parts.mandate.drawdown.limit):.2%}",
+        positions=tuple(
+            Position(
+                i.symbol,
+                str(i.base.amount(book.position(i.symbol))),
+                str(i.price_decimal(prices[i.symbol])),
+                str(currency.amount(i.notional(book.position(i.symbol), prices[i.symbol]))),
+            )
+            for i in parts.instruments
+        ),
+        orders=tuple(_order(order) for order in book.open_orders),
+        venues=tuple(
+            VenueHealth(
+                name,
+                "frozen" if name in frozen else "ok",
+                f"{currency.amount(book.places[name])} {currency.symbol}",
+            )
+            for name in book.places
+        ),
+        alarms=tuple(f"{a.venue}, {a.subject}: {a.text}" for a in open_alarms),
+    )
+
+
+def _order(order: Order) -> OpenOrder:
+    instrument = order.instrument
+    return OpenOrder(
+        order.order_id,
+        instrument.venue.name,
+        order.side.value,
+        instrument.symbol,
+        str(instrument.base.amount(order.quantity)),
+        str(instrument.base.amount(order.filled)),
+        str(instrument.price_decimal(order.limit)),
+        order.purpose.value,
+        order.status.value,
+    )
