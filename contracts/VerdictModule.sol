@@ -126,7 +126,8 @@ contract VerdictModule {
     // --- execution ---------------------------------------------------------------------------
 
     /// Run `data` on the verdict's target through the Safe.
-    /// @return spent what tokenIn fell by. @return got what tokenOut rose by.
+    /// @return spent what tokenIn fell by
+    /// @return got what tokenOut rose by
     function execute(Verdict calldata verdict, bytes calldata data, bytes calldata signature)
         external
         returns (uint256 spent, uint256 got)

@@ -30,6 +30,8 @@ from agent_fund.domain.money import from_units
 
 LOG, HISTORY, SUMMARY = "log.sqlite", "history.parquet", "summary.json"
 FILES = {LOG, HISTORY, SUMMARY, "report.html"}
+LIVE_FILES = {"live.sqlite", "control.sqlite", "control.lock"}
+"""What a run on real venues leaves beside them: its own memory, of which nothing is claimed."""
 
 Progress = Callable[[int, int], None]
 
@@ -74,7 +76,7 @@ def verify(
         raise VerificationError(None, error.subject, str(error)) from error
     except OSError as error:
         raise VerificationError(None, str(folder), str(error.strerror)) from error
-    present = {p.name for p in folder.iterdir()} - {"manifest.json"}
+    present = {p.name for p in folder.iterdir()} - {"manifest.json"} - LIVE_FILES
     if present != FILES:
         raise VerificationError(None, str(folder), f"a run folder holds {sorted(FILES)}")
     try:

@@ -18,8 +18,8 @@ from agent_fund.cli.terminal import console, shown_path, write_json
 
 if TYPE_CHECKING:
     from agent_fund.backtest.session import Session
-    from agent_fund.execution.live.alarms import Alarms
     from agent_fund.fund.terms import Tick
+    from agent_fund.paper.live_run import Stores
 
 
 def paper_run(
@@ -69,9 +69,9 @@ class _Lines:
 
     def __init__(self, screen: Console) -> None:
         self._screen = screen
-        self._alarms = 0
+        self._alarms = self._refused = 0
 
-    def __call__(self, tick: Tick, session: Session, alarms: Alarms) -> None:
+    def __call__(self, tick: Tick, session: Session, stores: Stores) -> None:
         fund = session.fund
         book = fund.book
         currency = book.currency
@@ -91,7 +91,10 @@ class _Lines:
             "  money under way" if book.transit else "",
         )
         self._screen.print(line, soft_wrap=True)
-        for alarm in alarms.all()[self._alarms :]:
+        for number, leg, venue, why in stores.legs.refusals(self._refused):
+            self._refused = number
+            self._screen.print(Text(f"  {venue} refused order {leg[:8]}: {why}", "yellow"))
+        for alarm in stores.alarms.all()[self._alarms :]:
             self._alarms += 1
             self._screen.print(
                 Text(f"ALARM {alarm.venue}, {alarm.subject}: {alarm.text}", "bold red")

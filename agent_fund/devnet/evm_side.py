@@ -24,8 +24,8 @@ from agent_fund.execution.evm.token import Token
 
 COIN_DECIMALS, DOLLAR_DECIMALS = 18, 6
 FINALITY = 2
-_POOL_COINS = 3_000
-_OWN_COINS = 1_000
+_POOL_COINS = 20_000
+_OWN_COINS = 20_000
 _FEE = 3_000
 _NEVER = 2**63
 

@@ -237,7 +237,7 @@ class Network:
                     plan.currency: {"address": f"nep141:{_DOLLAR}", "decimals": DOLLAR_DECIMALS},
                     plan.lines[NEAR]: {"address": f"nep141:{_COIN}", "decimals": COIN_DECIMALS},
                 },
-                "probe": {plan.lines[NEAR]: "1"},
+                "probe": {plan.lines[NEAR]: "60"},
             },
         }
         carriers = {

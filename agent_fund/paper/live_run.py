@@ -27,7 +27,7 @@ from agent_fund.paper.reconcile import Reconciler
 from agent_fund.paper.status import status_of
 from agent_fund.paper.wiring import Wired
 
-ToldBar = Callable[[Tick, Session, Alarms], None]
+ToldBar = Callable[[Tick, Session, "Stores"], None]
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
 
 
@@ -130,7 +130,7 @@ class LiveRun:
         while (tick := session.fund.advance()) is not None:
             ticks.append(tick)
             operators.repeat(tick.bar)
-            told(tick, session, self._stores.alarms)
+            told(tick, session, self._stores)
         self._beat(session)
         return ticks
 

@@ -39,7 +39,7 @@ def paper(
     resume: Path | None = None,
     connections: Path | None = None,
     clock: WallClock | None = None,
-    told_bar: ToldBar = lambda tick, session, alarms: None,
+    told_bar: ToldBar = lambda tick, session, stores: None,
 ) -> Finished:
     """Run the run file at ``path`` on real venues until it has had its bars.
 
@@ -70,7 +70,8 @@ def paper(
     restart = f"agent-fund paper {shlex.quote(str(path))} --resume {shlex.quote(str(folder))}"
     with ExitStack() as stack:
         board = ControlBoard(folder, restart=restart, first=resume is None)
-        stack.callback(board.close)
+        over = ""
+        stack.callback(lambda: board.close(over))
         log = stack.enter_context(opened_log(folder, resume is not None))
         file = LiveFile(folder / FILE)
         stack.callback(file.close)
@@ -97,7 +98,7 @@ def paper(
             session.recorder.barrier()
             raise Interrupted(str(folder))
         ended = end(session, log)
-        board.close("it has had its bars")
+        over = "it has had its bars"
         rows = live.rows
     shown = replace(parts, test=table_of(parts.instruments, rows))
     silent = lambda stage, done, total: None  # noqa: E731

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from agent_fund.audit.track_record import share_text
 from agent_fund.backtest.assemble import Parts
 from agent_fund.domain.order import Order
 from agent_fund.execution.live.alarms import Alarms
@@ -31,8 +32,8 @@ def status_of(parts: Parts, fund: Fund, alarms: Alarms, next_beat: int) -> Statu
         currency=currency.symbol,
         nav=str(currency.amount(machine.v)),
         mark=str(currency.amount(machine.h)),
-        drawdown=f"{float(drawdown):.2%}",
-        limit=f"{float(parts.mandate.drawdown.limit):.2%}",
+        drawdown=share_text(drawdown),
+        limit=share_text(parts.mandate.drawdown.limit),
         positions=tuple(
             Position(
                 i.symbol,

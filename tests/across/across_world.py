@@ -25,6 +25,7 @@ from agent_fund.execution.across.place import Place
 from agent_fund.execution.across.relay import Relay
 from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.account import DirectAccount
+from agent_fund.execution.evm.batch import Batch
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.event import Found
 from agent_fund.execution.evm.lane import Lane
@@ -166,11 +167,18 @@ class World:
     async def sent(
         self, amount: int, source: str = "east", target: str = "west", leg: str = "t1"
     ) -> Prepared:
-        """The same, submitted."""
+        """The same, submitted and mined."""
         prepared = await self.prepare(amount, source, target, leg)
         report = await self.carrier.submit(prepared)
         assert report.state is LegState.SUBMITTED, report
+        await self.mined(prepared, source)
         return prepared
+
+    async def mined(self, prepared: Prepared, place: str = "east") -> None:
+        """Wait for the block: the node mines a moment after it took a transaction."""
+        for one in Batch.decode(prepared.payload).transactions:
+            while await self.chains[place].receipt(one.hash) is None:
+                await asyncio.sleep(0.002)
 
     async def state(self, prepared: Prepared) -> LegState:
         """What the carrier says of it."""

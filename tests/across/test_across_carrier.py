@@ -69,6 +69,7 @@ def test_a_transfer_and_its_way_back_leave_the_ledger_equal_to_the_chains(
                 transit, quote.min_received, await world.now() + LIFE
             )
             await world.carrier.submit(prepared)
+            await world.mined(prepared, source)
             world.finalize()
             assert await world.state(prepared) is LegState.ORIGIN_CONFIRMED
             await world.relayer.turn()
@@ -199,6 +200,7 @@ def test_the_opening_is_a_deposit_by_erc_7683_with_an_exact_allowance(
         assert amount == side.token.exactly(AMOUNT, USD)
         assert [call.to for call in calls if not call.approval] == [side.depositor]
         await world.carrier.submit(prepared)
+        await world.mined(prepared)
         assert await world.allowance("east") == 0
         world.finalize()
         deposits = await world.deposits("east")
@@ -214,6 +216,7 @@ def test_an_opening_after_the_deadline_reverts_and_nothing_leaves(
         prepared = await world.prepare(AMOUNT)
         world.sleep(LIFE + 1)
         await world.carrier.submit(prepared)
+        await world.mined(prepared)
         assert await world.state(prepared) is LegState.SUBMITTED
         world.finalize()
         report = await world.status(prepared)
@@ -247,7 +250,8 @@ def test_a_fee_bump_still_makes_one_deposit(chains: list[Deployment]) -> None:
         east = world.anvils["east"]
         east.call("evm_setAutomine", False)
         try:
-            prepared = await world.sent(AMOUNT)
+            prepared = await world.prepare(AMOUNT)
+            await world.carrier.submit(prepared)
             higher = await world.carrier.bump(prepared)
             assert higher is not None
             assert higher.payload != prepared.payload

@@ -81,11 +81,14 @@ def test_a_fill_that_a_reorganisation_took_for_good_ends_in_the_refund_alone(
 def test_a_reorganised_deposit_is_sent_again_and_made_once(chains: list[Deployment]) -> None:
     async def scenario(world: World) -> None:
         prepared = await world.sent(AMOUNT)
-        count = len(Batch.decode(prepared.payload).transactions)
         assert await world.state(prepared) is LegState.SUBMITTED
-        world.anvils["east"].call("anvil_reorg", count, [])
+        east = world.chains["east"]
+        first = await east.receipt(Batch.decode(prepared.payload).transactions[0].hash)
+        assert first is not None
+        world.anvils["east"].call("anvil_reorg", await east.head() - first.block + 1, [])
         assert await world.deposits("east") == []
         assert await world.state(prepared) is LegState.SUBMITTED  # and sends the bytes again
+        await world.mined(prepared)
         world.finalize()
         assert await world.state(prepared) is LegState.ORIGIN_CONFIRMED
         await world.relayer.turn()
@@ -111,6 +114,7 @@ def test_after_a_crash_between_prepare_and_submit_the_same_bytes_make_one_deposi
         for _ in range(2):
             report = await world.carrier.submit(kept)
             assert report.state is LegState.SUBMITTED
+        await world.mined(kept)
         world.restart()
         await world.carrier.restore([kept])
         await world.carrier.submit(kept)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from control_world import STATUS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_fund.fund.control import ITSELF, ControlBoard
@@ -51,6 +51,7 @@ def careful_of(commands: list[Command]) -> list[int]:
     ]
 
 
+@settings(deadline=None)
 @given(acts)
 def test_the_agent_runs_only_if_a_done_resume_followed_every_halt(
     given: list[tuple[Act, Outcome | None]],
@@ -64,12 +65,14 @@ def test_the_agent_runs_only_if_a_done_resume_followed_every_halt(
     assert (stance_of(commands) is Stance.RUN) == free
 
 
+@settings(deadline=None)
 @given(acts)
 def test_a_halt_takes_nothing_back_from_a_flatten(given: list[tuple[Act, Outcome | None]]) -> None:
     commands = commands_of([*given, (Act.FLATTEN, None), (Act.HALT, None)])
     assert stance_of(commands) is Stance.FLATTEN
 
 
+@settings(deadline=None)
 @given(acts)
 def test_exactly_the_unanswered_resumes_before_a_halt_are_superseded(
     given: list[tuple[Act, Outcome | None]],
@@ -159,6 +162,7 @@ def test_commands_given_at_once_from_many_threads_are_all_there_in_order(file: C
 TEXT = st.text(max_size=20)
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         Status,

@@ -20,6 +20,7 @@ from agent_fund.domain.instrument import Asset, Instrument, Venue
 from agent_fund.domain.instrument import Chain as ChainId
 from agent_fund.domain.order import Order, Purpose, Side
 from agent_fund.execution.cow.adapter import CowAdapter
+from agent_fund.execution.cow.leg import Leg
 from agent_fund.execution.cow.market import CowConfig, Market
 from agent_fund.execution.cow.order_book import OrderBook
 from agent_fund.execution.evm.abi import call_data
@@ -135,11 +136,25 @@ class World:
         return await self.adapter.prepare(order, await self.chain.now() + LIFE)
 
     async def sent(self, order: Order) -> Prepared:
-        """The same, submitted."""
+        """The same, submitted, its allowance mined, and at the API."""
         prepared = await self.prepare(order)
         report = await self.adapter.submit(prepared)
         assert report.state is LegState.SUBMITTED, report
+        await self.mined(prepared)
+        assert (await self.status(prepared)).state is LegState.SUBMITTED
+        assert prepared.reference in self.server.orders
         return prepared
+
+    async def mined(self, prepared: Prepared) -> None:
+        """Wait for the block: the node mines a moment after it took a transaction."""
+        for one in Leg.of(prepared).batch.transactions:
+            while await self.chain.receipt(one.hash) is None:
+                await asyncio.sleep(0.002)
+
+    async def allowed(self, token: Token, amount: int) -> None:
+        """Wait until that is the allowance."""
+        while await self.allowance(token) != amount:
+            await asyncio.sleep(0.002)
 
     async def status(self, prepared: Prepared) -> Report:
         """What the adapter says of it."""

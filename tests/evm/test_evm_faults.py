@@ -312,7 +312,7 @@ def test_a_restart_between_signing_and_sending_trades_once(world: World) -> None
         await second.adapter.submit(other)
         await second.adapter.submit(kept)
         for one in (kept, other):
-            assert (await second.status(one, S.FILLED)).state is S.FILLED
+            assert (await second.status(one, S.FILLED, S.SETTLED)).executions
         assert (await second.balances())[0] - before[0] == 2 * COIN
 
     on_chain(world, steps)
@@ -492,7 +492,7 @@ def test_orders_prepared_at_once_get_nonces_of_their_own_and_all_trade(world: Wo
         assert taken == list(range(24))
         await asyncio.gather(*(trader.adapter.submit(leg) for leg in reversed(legs)))
         for leg in legs:
-            assert (await trader.status(leg, S.FILLED)).state is S.FILLED
+            assert (await trader.status(leg, S.FILLED, S.SETTLED)).executions
         assert (await trader.balances())[0] - before[0] == 8 * (COIN // 10)
 
     on_chain(world, steps)

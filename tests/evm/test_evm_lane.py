@@ -171,6 +171,25 @@ def test_a_cancel_keeps_the_approvals_and_replaces_the_rest(world: World) -> Non
     on_chain(world, steps)
 
 
+def test_a_batch_is_final_only_when_its_last_approval_is(world: World) -> None:
+    async def steps(chain: Chain) -> None:
+        trader = await world.trader(chain)
+        reset = call_data("approve(address,uint256)", ELSEWHERE, 0)
+        batch = await signed(trader, payment(1), Call(world.usdc, reset, approval=True))
+        first, last = ("0x" + one.raw.hex() for one in batch.transactions)
+        await chain.rpc("eth_sendRawTransaction", first)
+        await mined(trader.lane, batch)
+        world.mine(3)
+        found = await trader.lane.outcome(batch)
+        assert (found.state, found.final, found.pooled) == (BatchState.MINED, False, False)
+        await chain.rpc("eth_sendRawTransaction", last)
+        world.mine(3)
+        found = await trader.lane.outcome(batch)
+        assert (found.state, found.final) == (BatchState.MINED, True)
+
+    on_chain(world, steps)
+
+
 def test_what_is_mined_is_not_replaced_for_good_before_the_depth(world: World) -> None:
     async def steps(chain: Chain) -> None:
         trader = await world.trader(chain)

@@ -1,4 +1,4 @@
-"""Perpetuals at Binance futures: positions, cash, funding, the dead-man timer, equal to a ledger."""
+"""Perpetuals at Binance futures: positions, cash, funding and the dead-man timer equal a ledger."""
 
 from __future__ import annotations
 

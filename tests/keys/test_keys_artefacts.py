@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from artefacts import Leak, find_secrets, find_secrets_in, process_arguments
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keys_world import (
     API_KEY,
@@ -62,6 +62,7 @@ def test_a_planted_key_is_found_in_every_encoding(tmp_path: Path, encoding: str)
     assert {(leak.where, leak.secret) for leak in leaks} == {(str(file), "EVM key")}
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=16, max_size=48), st.binary(max_size=8), st.sampled_from(list(ENCODED)))
 def test_any_key_is_found_in_every_encoding(key: bytes, other: bytes, encoding: str) -> None:
     content = other + ENCODED[encoding](key) + other

@@ -8,7 +8,7 @@ import pytest
 from artefacts import find_secrets_in
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from keys_world import ADDRESS, API_SECRET, EVM_KEY, PUBLIC_TEXT, SECRET_TEXT, SECRETS, SEED
 
@@ -125,6 +125,7 @@ def test_a_text_is_searched_line_by_line() -> None:
     assert [found.place for found in find_keys_in_text(text)] == ["line 2", "line 3"]
 
 
+@settings(deadline=None)
 @given(
     st.binary(min_size=32, max_size=32).filter(any),
     st.sampled_from(["hex", "0x", "near"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -137,7 +138,8 @@ def test_a_near_account_pays_from_its_evm_address(anvil: Anvil) -> None:
         to = Account.create().address
         signed = await signer.sign_transaction(transaction(anvil.chain_id, to))
         assert anvil.call("eth_sendRawTransaction", "0x" + signed.raw.hex()) == signed.hash
-        receipt = anvil.call("eth_getTransactionReceipt", signed.hash)
+        while (receipt := anvil.call("eth_getTransactionReceipt", signed.hash)) is None:
+            await asyncio.sleep(0.002)
         assert int(receipt["status"], 16) == 1
         assert int(anvil.call("eth_getBalance", to, "latest"), 16) == 10**17
 

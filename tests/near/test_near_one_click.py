@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from near_world import DEADLINE, USD, USDC, World, in_world
 
+from agent_fund.devnet.near.contract import Contract
 from agent_fund.domain.transfer import Transfer, Transit
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Prepared
@@ -155,6 +156,27 @@ def test_success_is_not_believed_without_the_arrival(fault: str) -> None:
     async def check(t: Trip) -> None:
         t.w.near.one_click.arm("swap", fault)
         prepared = await t.prepared()
+        await t.carrier.submit(prepared)
+        assert (await t.carrier.status(prepared)).state is LegState.UNKNOWN
+
+    on_trip(check)
+
+
+def test_an_arrival_that_only_another_contract_tells_of_is_none() -> None:
+    async def check(t: Trip) -> None:
+        moved = {
+            "old_owner_id": "oneclick.near",
+            "new_owner_id": TREASURY,
+            "token_ids": [USD],
+            "amounts": [str(10**8)],
+        }
+        chain = t.w.near.chain
+        shout = {"shout": lambda call, args: call.event("nep245", "1.0.0", "mt_transfer", [moved])}
+        chain.create("evil.near", contract=Contract(shout, {}))
+        done = chain.call("oneclick.near", "evil.near", "shout", {})
+        t.w.near.one_click.arm("swap", "lie")
+        prepared = await t.prepared()
+        t.w.near.one_click._swaps[prepared.reference].hashes.append(done.hash)
         await t.carrier.submit(prepared)
         assert (await t.carrier.status(prepared)).state is LegState.UNKNOWN
 

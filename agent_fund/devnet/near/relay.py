@@ -3,7 +3,7 @@
 A published intent is executed at once together with the market maker's own signed half. Own
 faults: of ``quote``: ``expired`` (quotes that are over already); of ``publish_intent``:
 ``unsettled`` (accepted, and nothing is done), ``refused``; of ``get_status``: ``settled`` (said
-falsely, with the hash of somebody else's transaction), ``failed``, ``forgotten``.
+falsely, with the hash of the newest transaction, whosever it is), ``failed``, ``forgotten``.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class Relay(Server):
     def _status(self, intent_hash: str) -> Any:
         known = self._published.get(intent_hash)
         if self.strikes("get_status", "settled"):
-            other = next(iter(self.chain.executed))
+            other = next(reversed(self.chain.executed))
             return {"intent_hash": intent_hash, "status": "SETTLED", "data": {"hash": other}}
         if self.strikes("get_status", "failed"):
             return {"intent_hash": intent_hash, "status": "FAILED"}

@@ -87,9 +87,14 @@ class CowAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Whole or not at all; rests until its deadline; nobody holds the fund's assets."""
-        finality = self._chain.finality
-        return Capabilities(partial_fills=False, resting=True, finality=finality, custody=False)
+        """Whole or not at all; rests until its deadline, and no longer; nobody holds the assets."""
+        return Capabilities(
+            partial_fills=False,
+            resting=True,
+            finality=self._chain.finality,
+            custody=False,
+            dead_man=True,
+        )
 
     def maximum_fee(self, order: Order) -> int:
         """Less than one price unit's worth: what rounding the price leaves; see Pair."""
@@ -138,17 +143,16 @@ class CowAdapter:
                 nothing has left.
         """
         market = self._market(order.instrument)
-        verdict = self._verdict_of(order.order_id)
-        document = app_data(verdict)
+        document = app_data(verdict := self._verdict_of(order.order_id))
         signed = market.signed_order(order, self._signer.address, deadline, document)
+        typed = signed.typed_data(self._chain.chain_id, self._config.settlement)
+        signature = await self._signer.sign_typed_data(typed)
         try:
             first = max(await self._chain.head() - self._chain.finality, 0)
             batch = await self._allowance.raise_for(order.order_id, signed, deadline)
         except UNCERTAIN as error:
             fix = "nothing was sent; try again"
             raise ExecutionError(f"order {order.order_id}", str(error), fix) from None
-        typed = signed.typed_data(self._chain.chain_id, self._config.settlement)
-        signature = await self._signer.sign_typed_data(typed)
         leg = Leg(batch, signed.creation(signature))
         notes = {
             "instrument": order.instrument.symbol,
@@ -175,6 +179,7 @@ class CowAdapter:
         leg = Leg.of(prepared)
         self._allowance.take_up(prepared.leg_id, leg.order)
         try:
+            await self._allowance.tend()
             outcome = await self._lane.outcome(leg.batch)
             market = self._markets[prepared.notes["instrument"]]
             first = int(prepared.notes["first"])
@@ -274,7 +279,9 @@ class CowAdapter:
             if told is None and prepared.leg_id not in self._given_up:
                 await self._api.post(leg.creation)
             elif told is not None and told.get("status") != "open":
-                detail = f"the API says {told.get('status')}; the chain does not"
+                hashes = [str(one.get("txHash")) for one in await self._api.trades(uid)]
+                claim = " ".join([str(told.get("status")), *hashes])
+                detail = f"the API says {claim}; the chain does not"
         except ApiRefusedError as refusal:
             # Its signature has left all the same, and stands until its time has passed.
             detail = f"the API refused it: {refusal}"

@@ -32,6 +32,7 @@ class Allowance:
         self._settlement = settlement
         self._relayer = ""
         self._open: dict[str, tuple[str, int]] = {}
+        self._reductions: list[Batch] = []
         self._lock = asyncio.Lock()
 
     async def start(self) -> None:
@@ -80,8 +81,22 @@ class Allowance:
                 # What cannot be taken back now is, with the next order of the token.
                 with suppress(ExecutionError):
                     batch = await self._lane.sign([self._approve(token, left)], deadline)
-                    await self._lane.send(batch)
+                    self._reductions.append(batch)
             del self._open[leg_id]
+        await self.tend()
+
+    async def tend(self) -> None:
+        """Send what takes allowances back until it is final, so that it holds up no nonce.
+
+        Raises:
+            ChainSilent, Web3RPCError: if the chain does not answer.
+        """
+        for batch in list(self._reductions):
+            outcome = await self._lane.outcome(batch)
+            if outcome.final and batch in self._reductions:
+                self._reductions.remove(batch)
+            elif not outcome.pooled:
+                await self._lane.send(batch)
 
     async def _calls(self, token: str, total: int) -> list[Call]:
         # Some tokens demand that an allowance is nothing before it is anything else.

@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import base58
-from eth_account.hdaccount.mnemonic import Mnemonic
-from eth_account.types import Language
 
 from agent_fund.execution.keys.errors import KeyRefused
 from agent_fund.execution.keys.reference import FORMS, is_reference
@@ -38,7 +36,6 @@ _SERVICE_KEY = re.compile(r"(signer:[^#]*#)0x[0-9a-fA-F]{128}")
 # Bytes of what NEAR writes after the colon, where it is the secret and not the public key.
 _NEAR_SECRETS = {"ed25519": (64,), "secp256k1": (32,)}
 _PHRASES = (12, 15, 18, 21, 24)
-_MNEMONIC = Mnemonic(Language.ENGLISH)
 
 
 @dataclass(frozen=True)
@@ -107,8 +104,7 @@ def _form(text: str, field: str) -> str:
     text = _SERVICE_KEY.sub(r"\1", text)
     if found := _anywhere(text, digest=bool(_DIGEST.search(field))):
         return found
-    words = text.split()
-    if len(words) in _PHRASES and _MNEMONIC.is_mnemonic_valid(" ".join(words)):
+    if _is_phrase(text.split()):
         return "a recovery phrase"
     if not text or is_reference(text) or _PUBLIC_FIELD.search(_snake(field)):
         return ""
@@ -131,6 +127,17 @@ def _anywhere(text: str, *, digest: bool) -> str:
     if _PASSWORD.search(text):
         return "a URL with a password"
     return ""
+
+
+def _is_phrase(words: list[str]) -> bool:
+    """Whether these are words of BIP-39's list with a right checksum."""
+    if len(words) not in _PHRASES:
+        return False
+    # Every run file is searched, and few hold a text of so many words: the import takes a second.
+    from eth_account.hdaccount.mnemonic import Mnemonic
+    from eth_account.types import Language
+
+    return bool(Mnemonic(Language.ENGLISH).is_mnemonic_valid(" ".join(words)))
 
 
 def _snake(field: str) -> str:

@@ -162,6 +162,16 @@ class LegStore:
         )
         return [(LegState(state), detail) for state, detail in found]
 
+    def refusals(self, since: int) -> list[tuple[int, str, str, str]]:
+        """(number, leg, venue, why) of the legs refused after number ``since``, oldest first."""
+        found = self._file.rows(
+            "SELECT history.seq, leg.id, leg.venue, history.detail FROM history "
+            "JOIN leg ON leg.id = history.leg "
+            "WHERE history.seq > ? AND history.state = 'rejected' ORDER BY history.seq",
+            since,
+        )
+        return [(number, leg, venue, why) for number, leg, venue, why in found]
+
     def gas(self) -> dict[str, int]:
         """What legs have burnt so far, by venue, in smallest units of each chain's coin."""
         spent: dict[str, int] = {}

@@ -5,9 +5,11 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from typing import Any
 
-from agent_fund.domain.instrument import Asset
+from agent_fund.domain.instrument import MAX_SCALE, Asset
+from agent_fund.domain.money import from_units
 from agent_fund.execution.route.goal import Buy, Goal, Move
 from agent_fund.execution.route.route import Route
 from agent_fund.execution.route.search import Found
@@ -109,15 +111,22 @@ def goal_name(goal: Goal, currency: Asset) -> str:
         return f"move {amount} from {goal.source} to {goal.target}"
     size = shown(Asset(goal.underlying, goal.scale), goal.quantity)
     bound = "at most" if isinstance(goal, Buy) else "at least"
-    where = f" as {goal.symbol}" if goal.symbol else ""
-    to = "" if isinstance(goal, Buy) or not goal.to else f", proceeds to {goal.to}"
-    price = f"{bound} {_decimal_text(goal.limit.numerator, goal.limit.denominator)}"
-    return f"{goal.side.value} {size} {goal.underlying}{where} for {price} each{to}"
+    words = f"{goal.side.value} {size} {goal.underlying}"
+    words += f" as {goal.symbol}" if goal.symbol else ""
+    words += f" for {bound} {_price_text(goal.limit)} each"
+    if isinstance(goal, Buy):
+        return words + (f", paid with {goal.pay_with.symbol}" if goal.pay_with else "")
+    return words + (f", proceeds to {goal.to}" if goal.to else "")
 
 
-def _decimal_text(numerator: int, denominator: int) -> str:
-    whole, rest = divmod(numerator, denominator)
-    return str(whole) if not rest else f"{whole} {rest}/{denominator}"
+def _price_text(price: Fraction) -> str:
+    """A price as a decimal if it is one, else as a whole number and a fraction; exact."""
+    for scale in range(MAX_SCALE + 1):
+        units = price * int(10**scale)
+        if units.denominator == 1:
+            return f"{from_units(units.numerator, scale):f}"
+    whole, rest = divmod(price.numerator, price.denominator)
+    return f"{whole} {rest}/{price.denominator}"
 
 
 def _considered_json(one: Considered) -> dict[str, Any]:
