@@ -212,7 +212,7 @@ _LEAF_EDITS: list[tuple[str, str, str]] = [
     ("sign of a row", "-= multiplier * coefficient", "+= multiplier * coefficient"),
     ("bound of a row", "sum.total += multiplier * bound", "sum.total += bound"),
     ("both ends above", "left >= 0 && right >= 0", "left >= 0 || right >= 0"),
-    ("both ends below", "left <= 0 && right <= 0", "left < 0 && right < 0"),
+    ("both ends below", "left <= 0 && right <= 0", "left <= 0 || right <= 0"),
     (
         "one end below",
         "left = left > 0 ? weight * left * ONE : int256(0);",
@@ -220,7 +220,6 @@ _LEAF_EDITS: list[tuple[str, str, str]] = [
     ),
     ("rise rounds down", "if (rise * width > right - left) rise--;", ""),
     ("higher of the offsets", "first > second ? first : second", "first"),
-    ("higher of the offsets, the other", "first > second ? first : second", "second"),
     ("canonical multiplier", "if (mantissa & 1 == 0) revert BadMultiplier();", ""),
     (
         "large multiplier",

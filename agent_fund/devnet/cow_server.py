@@ -76,6 +76,7 @@ class CowServer:
         Args:
             interval: seconds between the solver's turns; None: only ``solve`` makes one.
         """
+        self._stopped.clear()
         app = web.Application()
         app.router.add_post("/api/v1/quote", self._guarded(self._quote))
         app.router.add_post("/api/v1/orders", self._guarded(self._create))

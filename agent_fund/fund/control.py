@@ -13,7 +13,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent_fund.fund.control_command import Act, Command, Outcome, Stance, stance_of
+from agent_fund.fund.control_command import (
+    Act,
+    Command,
+    Outcome,
+    Stance,
+    pending_of,
+    stance_of,
+)
 from agent_fund.fund.control_file import Control, ControlError, ControlFile
 from agent_fund.fund.control_process import ProcessLock
 from agent_fund.fund.control_status import Status
@@ -27,7 +34,8 @@ class Standing:
 
     Attributes:
         stance: RUN, HALT or FLATTEN; to be kept to whether anything is pending or not.
-        pending: commands without a final answer, by id; each wants one.
+        pending: commands that want a final answer now, by id; a resume stands alone among them,
+            because it waits for those before it.
         fault: why the board could not be read; empty if it could.
     """
 
@@ -82,8 +90,7 @@ class ControlBoard:
             self._failed(error)
             return Standing(max(self._last, Stance.HALT, key=_CARE.index), (), self._fault)
         self._last = stance_of(known.commands)
-        pending = tuple(command for command in known.commands if not command.finished)
-        return Standing(self._last, pending)
+        return Standing(self._last, pending_of(known.commands))
 
     def beat(self, status: Status) -> None:
         """Say that the fund lives, and how it stands; a failure is a halt at the next look."""

@@ -1,6 +1,6 @@
 """What an operator may tell a running fund, and what the fund answers: plain records.
 
-The order of commands is that of their ids. A halt holds from the moment in which it is durable,
+The order of commands is that of their ids, and a resume waits until those before it are finished. A halt holds from the moment in which it is durable,
 whatever becomes of its answer; a resume changes nothing until the fund has answered that it is
 done. So a crash between a command and its answer leaves the fund on the careful side.
 """
@@ -86,6 +86,18 @@ def stance_of(commands: Iterable[Command]) -> Stance:
         elif stance is Stance.RUN:  # a halt takes nothing back from a flatten
             stance = Stance.HALT
     return stance
+
+
+def pending_of(commands: Iterable[Command]) -> tuple[Command, ...]:
+    """What wants an answer now: a resume only once everything before it is finished.
+
+    A flatten under way is thus never left half done by a resume that came after it.
+    """
+    found: list[Command] = []
+    for command in commands:
+        if not command.finished and not (command.act is Act.RESUME and found):
+            found.append(command)
+    return tuple(found)
 
 
 def superseded(commands: Iterable[Command]) -> list[tuple[Command, Command]]:

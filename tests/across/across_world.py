@@ -29,6 +29,7 @@ from agent_fund.execution.evm.batch import Batch
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.event import Found
 from agent_fund.execution.evm.lane import Lane
+from agent_fund.execution.evm.receipt import Receipt
 from agent_fund.execution.evm.token import Token
 from agent_fund.execution.keys.evm import EvmKey, local_evm
 from agent_fund.execution.keys.secret import Secret
@@ -104,6 +105,20 @@ async def _deploy(anvils: list[Anvil]) -> list[Deployment]:
     return found
 
 
+class Forgetful(Chain):
+    """A connection to a node whose receipts have lost their transfers, but for the first ones."""
+
+    kept = 0
+
+    async def receipt(self, hash: str) -> Receipt | None:
+        """The receipt without them."""
+        found = await super().receipt(hash)
+        if found is None:
+            return None
+        moved = {one.index for one in found.transfers()[self.kept :]}
+        return replace(found, logs=tuple(log for log in found.logs if log.index not in moved))
+
+
 class World:
     """The carrier of one test, and what it may do to the chains."""
 
@@ -114,6 +129,7 @@ class World:
         self.sides: dict[str, AcrossSide] = {}
         self.places: dict[str, Place] = {}
         self.signer = signer()
+        self._others: list[Chain] = []
         self.carrier: AcrossCarrier
         self.relayer: Relayer
 
@@ -126,6 +142,15 @@ class World:
         self.relayer = Relayer(list(self.sides.values()), relayer, FEE, USD)
         await self.relayer.allow()
         await self.carrier.start()
+
+    def blinded(self, place: str, kept: int = 0) -> AcrossCarrier:
+        """A carrier that sees no transfers there, but for the first of each transaction."""
+        one, anvil = self.places[place], self.anvils[place]
+        blind = Forgetful(place, anvil.url, anvil.chain_id, one.chain.finality)
+        blind.kept = kept
+        self._others.append(blind)
+        places = [self.rewired(one, blind) if p is one else p for p in self.places.values()]
+        return AcrossCarrier("across", USD, places, FEE, seconds=30, refund_seconds=REFUND)
 
     def rewired(self, place: Place, chain: Chain) -> Place:
         """The place over another connection."""
@@ -152,7 +177,7 @@ class World:
     async def close(self) -> None:
         """Disconnect."""
         await self.relayer.stop()
-        for chain in self.chains.values():
+        for chain in [*self.chains.values(), *self._others]:
             await chain.close()
 
     async def prepare(
@@ -236,6 +261,10 @@ class World:
         """Both chains mine more than their finality needs."""
         for name in self.anvils:
             self.mine(name)
+
+    def expire(self) -> None:
+        """Past the deadline of what was prepared just now, whichever clock is behind."""
+        self.sleep(LIFE + 300)
 
     def sleep(self, seconds: int) -> None:
         """Both chains' clocks go forward, and a block says so."""

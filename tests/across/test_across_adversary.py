@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from across_world import FEE, FUND, LIFE, REFUND, USD, Deployment, World, deployments, play
+from across_world import FEE, FUND, REFUND, USD, Deployment, World, deployments, play
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
@@ -55,7 +55,7 @@ async def ends_refunded(world: World, prepared: Prepared) -> None:
     """The leg expires, and exactly its amount comes back."""
     assert await world.state(prepared) is LegState.ORIGIN_CONFIRMED
     world.relayer.filling = Filling.NEVER
-    world.sleep(LIFE + 1)
+    world.expire()
     world.finalize()
     assert await world.state(prepared) is LegState.REFUND_PENDING
     await world.relayer.turn()
@@ -134,7 +134,8 @@ def test_a_fill_by_the_recipient_itself_moves_nothing_and_does_not_count(
         prepared, relay = await opened(world)
         await filled(world, relay, world.signer.address)
         assert await world.state(prepared) is LegState.UNKNOWN
-        world.sleep(LIFE + REFUND + 2)
+        world.expire()
+        world.sleep(REFUND)
         world.finalize()
         report = await world.status(prepared)
         assert (report.state, report.received) == (LegState.STUCK, None)
@@ -142,9 +143,14 @@ def test_a_fill_by_the_recipient_itself_moves_nothing_and_does_not_count(
     play(chains, scenario)
 
 
-def test_a_fill_for_less_by_a_signed_update_does_not_count(chains: list[Deployment]) -> None:
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["less", "elsewhere"])
+def test_a_fill_changed_by_a_signed_update_does_not_count(
+    chains: list[Deployment], elsewhere: bool
+) -> None:
     async def scenario(world: World) -> None:
         prepared, relay = await opened(world)
+        amount = relay.output_amount if elsewhere else 1
+        recipient = "0x" + "11" * 20 if elsewhere else relay.recipient
         fields = [
             ("depositId", "uint32"),
             ("originChainId", "uint256"),
@@ -152,7 +158,7 @@ def test_a_fill_for_less_by_a_signed_update_does_not_count(chains: list[Deployme
             ("updatedRecipient", "address"),
             ("updatedMessage", "bytes"),
         ]
-        values = (relay.deposit_id, relay.origin_chain, 1, relay.recipient, b"")
+        values = (relay.deposit_id, relay.origin_chain, amount, recipient, b"")
         domain = [("name", "string"), ("version", "string"), ("chainId", "uint256")]
         signature = await world.signer.sign_typed_data(
             {
@@ -168,7 +174,7 @@ def test_a_fill_for_less_by_a_signed_update_does_not_count(chains: list[Deployme
         side = world.sides["west"]
         data = call_data(
             f"fillV3RelayWithUpdatedDeposit({RELAY_TUPLE},uint256,uint256,address,bytes,bytes)",
-            *(relay.data, relay.origin_chain, 1, relay.recipient, b"", signature),
+            *(relay.data, relay.origin_chain, amount, recipient, b"", signature),
         )
         await side.deployer.transact(side.spoke_pool, data, sender=world.relayer.address)
         world.finalize()
@@ -216,6 +222,10 @@ def test_two_fills_in_one_transaction_count_once_each(chains: list[Deployment]) 
             report = await world.status(prepared)
             assert (report.state, report.received) == (LegState.SETTLED, FEE.after(AMOUNT))
         assert await world.held("west") == FUND + 2 * FEE.after(AMOUNT)
+        # Had the second not brought its own, the first one's would not be counted for it.
+        blind = world.blinded("west", kept=1)
+        states = [(await blind.status(prepared)).state for prepared in legs]
+        assert states == [LegState.SETTLED, LegState.UNKNOWN]
 
     play(chains, scenario)
 
@@ -225,7 +235,7 @@ def test_a_hub_that_refunds_two_deposits_in_one_sum_ends_both(chains: list[Deplo
         world.relayer.filling = Filling.NEVER
         first, _ = await opened(world, AMOUNT, "first")
         second, _ = await opened(world, 3 * AMOUNT, "second")
-        world.sleep(LIFE + 2)
+        world.expire()
         world.finalize()
         await world.relayer.turn()
         world.finalize()
@@ -241,7 +251,7 @@ def test_one_refund_for_two_deposits_of_one_amount_ends_one(chains: list[Deploym
     async def scenario(world: World) -> None:
         world.relayer.filling = Filling.NEVER
         legs = [(await opened(world, leg=f"t{number}"))[0] for number in range(2)]
-        world.sleep(LIFE + 2)
+        world.expire()
         world.finalize()
         units = world.sides["east"].token.exactly(AMOUNT, USD)
         await world.relayer.pay(31337, world.signer.address, units)
@@ -256,7 +266,7 @@ def test_a_refund_of_another_amount_is_nobodys(chains: list[Deployment]) -> None
     async def scenario(world: World) -> None:
         world.relayer.filling = Filling.NEVER
         prepared, _ = await opened(world)
-        world.sleep(LIFE + 1)
+        world.expire()
         world.finalize()
         side = world.sides["east"]
         await mint(side.deployer, side.token.address, side.spoke_pool, 10**12)
@@ -275,7 +285,7 @@ def test_a_transfer_of_the_amount_that_is_no_refund_does_not_count(
     async def scenario(world: World) -> None:
         world.relayer.filling = Filling.NEVER
         prepared, _ = await opened(world)
-        world.sleep(LIFE + 1)
+        world.expire()
         world.finalize()
         side = world.sides["east"]
         await mint(
@@ -283,5 +293,29 @@ def test_a_transfer_of_the_amount_that_is_no_refund_does_not_count(
         )
         world.finalize()
         assert await world.state(prepared) is LegState.REFUND_PENDING
+
+    play(chains, scenario)
+
+
+@pytest.mark.parametrize("place", ["east", "west"])
+def test_an_event_without_its_transfer_counts_for_nothing(
+    chains: list[Deployment], place: str
+) -> None:
+    async def scenario(world: World) -> None:
+        prepared, _ = await opened(world)
+        world.relayer.filling = Filling.HONEST if place == "west" else Filling.NEVER
+        world.relayer.refunding = place == "east"
+        if place == "east":
+            world.expire()
+        world.finalize()
+        await world.relayer.turn()
+        world.finalize()
+        true = await world.status(prepared)
+        ended = LegState.REFUNDED if place == "east" else LegState.SETTLED
+        assert true.state is ended
+        blind = world.blinded(place)
+        report = await blind.status(prepared)
+        assert not report.state.ended
+        assert report.received is None
 
     play(chains, scenario)

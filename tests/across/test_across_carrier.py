@@ -110,7 +110,7 @@ def test_without_a_fill_the_whole_amount_comes_back_by_a_refund_leaf(
         world.mine("east")
         await world.relayer.turn()
         seen.append(await world.state(prepared))
-        world.sleep(LIFE + 1)
+        world.expire()
         seen.append(await world.state(prepared))
         world.finalize()
         seen.append(await world.state(prepared))
@@ -140,7 +140,7 @@ def test_a_silent_hub_leaves_the_leg_stuck_until_the_refund_comes(
     async def scenario(world: World) -> None:
         world.relayer.filling, world.relayer.refunding = Filling.NEVER, False
         prepared = await world.sent(AMOUNT)
-        world.sleep(LIFE + 1)
+        world.expire()
         world.finalize()
         await world.relayer.turn()
         assert await world.state(prepared) is LegState.REFUND_PENDING
@@ -162,7 +162,7 @@ def test_a_relayer_that_comes_after_the_deadline_is_refused(chains: list[Deploym
     async def scenario(world: World) -> None:
         world.relayer.filling = Filling.LATE
         prepared = await world.sent(AMOUNT)
-        world.sleep(LIFE + 1)
+        world.expire()
         await world.relayer.turn()
         world.finalize()
         report = await world.status(prepared)
@@ -214,7 +214,7 @@ def test_an_opening_after_the_deadline_reverts_and_nothing_leaves(
 ) -> None:
     async def scenario(world: World) -> None:
         prepared = await world.prepare(AMOUNT)
-        world.sleep(LIFE + 1)
+        world.expire()
         await world.carrier.submit(prepared)
         await world.mined(prepared)
         assert await world.state(prepared) is LegState.SUBMITTED
@@ -232,7 +232,7 @@ def test_an_opening_that_no_block_took_in_time_is_canceled_and_frees_its_nonces(
 ) -> None:
     async def scenario(world: World) -> None:
         lost = await world.prepare(AMOUNT, leg="lost")  # its bytes never leave
-        world.sleep(LIFE + 1)
+        world.expire()
         world.finalize()
         assert await world.state(lost) is LegState.CANCELED
         prepared = await world.sent(AMOUNT, leg="next")

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from across_world import FEE, FUND, LIFE, REFUND, USD, Deployment, World, deployments, play
+from across_world import FEE, FUND, REFUND, USD, Deployment, World, deployments, play
 
 from agent_fund.devnet.packages import missing
 from agent_fund.devnet.relayer import Filling
@@ -65,7 +65,7 @@ def test_a_fill_that_a_reorganisation_took_for_good_ends_in_the_refund_alone(
         assert await world.state(prepared) is LegState.FILLED
         world.anvils["west"].call("anvil_reorg", 1, [])
         world.relayer.filling = Filling.NEVER
-        world.sleep(LIFE + 1)
+        world.expire()
         assert await world.state(prepared) is LegState.EXPIRED
         world.finalize()
         world.relayer.refunding = True
@@ -160,6 +160,7 @@ def test_a_silent_node_is_a_doubt_and_not_an_end(chains: list[Deployment], silen
             "across", USD, [silenced, other], FEE, seconds=30, refund_seconds=REFUND
         )
         os.kill(anvil.pid, signal.SIGSTOP)
+        os.waitpid(anvil.pid, os.WUNTRACED)  # until all of its threads stand
         try:
             report = await carrier.status(prepared)
             assert (report.state, report.received) == (LegState.UNKNOWN, None)
@@ -173,5 +174,18 @@ def test_a_silent_node_is_a_doubt_and_not_an_end(chains: list[Deployment], silen
             os.kill(anvil.pid, signal.SIGCONT)
             await deaf.close()
         assert await world.state(prepared) is LegState.ORIGIN_CONFIRMED
+
+    play(chains, scenario)
+
+
+def test_a_relayer_that_runs_beside_settles_what_comes(chains: list[Deployment]) -> None:
+    async def scenario(world: World) -> None:
+        await world.relayer.start(0.01)
+        prepared = await world.sent(AMOUNT)
+        while await world.state(prepared) is not LegState.SETTLED:
+            world.finalize()
+        await world.relayer.stop()
+        assert world.relayer.failure is None
+        assert await world.held("west") == FUND + FEE.after(AMOUNT)
 
     play(chains, scenario)

@@ -218,6 +218,8 @@ def test_bytes_of_any_kind_are_read_as_strictly_as_by_the_kernel(
         (b"\x01\x00\x00" + b"\x01" + b"\x01\x00\x00" + b"\x05", "BadRow"),  # a coefficient of 0
         (b"\x01\x00\x00" + b"\x01" + b"\x01\x01\x02" + b"\x05", "BadRow"),  # of driver 1
         (b"\x02\x00\x00\x00\x00\x00", "DriversDiffer"),
+        (encode_stress([(0, 1 << 255)], []), "TooLarge"),
+        (encode_stress([(0, 0)], [([], (1 << 256) - 1)]), "TooLarge"),
     ],
 )
 def test_a_malformed_set_is_refused(verifier: tuple[Anvil, str], stress: bytes, why: str) -> None:
@@ -247,6 +249,7 @@ def test_a_split_is_no_leaf(verifier: tuple[Anvil, str]) -> None:
     ("certificate", "why"),
     [
         ("020000010001010a", "LeftOver"),
+        ("0200000105", "BadMultiplier"),  # row 5, and then nothing
         ("0200000100000a", "BadMultiplier"),  # an even mantissa
         ("0200000100ff0101", "TooLarge"),  # 1 << 255
         ("0200000100008100", "TooLong"),

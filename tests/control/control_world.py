@@ -37,10 +37,6 @@ def until(process: subprocess.Popen[bytes], condition: Callable[[], bool]) -> No
         time.sleep(0.002)
 
 
-def ended(process: subprocess.Popen[bytes]) -> int:
-    return process.wait()
-
-
 def control(folder: Path) -> Control:
     return ControlFile(folder).read()
 

@@ -15,8 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_fund.fund.control import ITSELF, ControlBoard
-from agent_fund.fund.control_command import Act, Command, Outcome, Stance, stance_of, superseded
-from agent_fund.fund.control_file import CONTROL, CommandError, ControlError, ControlFile
+from agent_fund.fund.control_command import (
+    Act,
+    Command,
+    Outcome,
+    Stance,
+    pending_of,
+    stance_of,
+    superseded,
+)
+from agent_fund.fund.control_file import CONTROL, CommandError, Control, ControlError, ControlFile
 from agent_fund.fund.control_status import OpenOrder, Position, Status, VenueHealth
 
 
@@ -70,6 +78,18 @@ def test_the_agent_runs_only_if_a_done_resume_followed_every_halt(
 def test_a_halt_takes_nothing_back_from_a_flatten(given: list[tuple[Act, Outcome | None]]) -> None:
     commands = commands_of([*given, (Act.FLATTEN, None), (Act.HALT, None)])
     assert stance_of(commands) is Stance.FLATTEN
+
+
+@settings(deadline=None)
+@given(acts)
+def test_a_resume_is_pending_only_with_nothing_before_it(
+    given: list[tuple[Act, Outcome | None]],
+) -> None:
+    pending = pending_of(commands_of(given))
+    assert all(not command.finished for command in pending)
+    if any(command.act is Act.RESUME for command in pending):
+        assert pending[0].act is Act.RESUME
+        assert all(command.act is not Act.RESUME for command in pending[1:])
 
 
 @settings(deadline=None)
@@ -159,6 +179,25 @@ def test_commands_given_at_once_from_many_threads_are_all_there_in_order(file: C
     assert all(a.act is not b.act for a, b in pairwise(commands))
 
 
+def test_between_looking_and_writing_nobody_else_gives_a_command(
+    file: ControlFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent_fund.fund.control_file._PATIENCE", 0.01)
+    refused = []
+
+    class Overtaken(ControlFile):
+        def _read(self, db: sqlite3.Connection) -> Control:
+            known = super()._read(db)
+            with pytest.raises(ControlError, match="locked") as error:
+                file.ask(Act.HALT, "Grace", "at the same moment")
+            refused.append(error)
+            return known
+
+    Overtaken(tmp_path).ask(Act.HALT, "Ada", "a")
+    assert len(refused) == 1
+    assert [command.by for command in file.read().commands] == ["Ada"]
+
+
 TEXT = st.text(max_size=20)
 
 
@@ -237,11 +276,18 @@ def test_a_halt_beats_a_resume_given_before_it_and_the_resume_is_told_so(tmp_pat
     made.close()
 
 
-def test_a_resume_after_a_halt_is_heard_after_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("act", [Act.HALT, Act.FLATTEN])
+def test_a_resume_is_heard_once_what_came_before_it_is_finished(tmp_path: Path, act: Act) -> None:
     made, file = board(tmp_path), ControlFile(tmp_path)
-    file.ask(Act.HALT, "Ada", "a")
+    file.ask(act, "Ada", "a")
     file.ask(Act.RESUME, "Ada", "b")
-    assert [command.act for command in made.standing().pending] == [Act.HALT, Act.RESUME]
+    assert [command.act for command in made.standing().pending] == [act]
+    made.answer(1, "under way", Outcome.WORKING)
+    assert [command.act for command in made.standing().pending] == [act]
+    made.answer(1, "there")
+    standing = made.standing()
+    assert [command.act for command in standing.pending] == [Act.RESUME]
+    assert standing.stance is not Stance.RUN
     made.close()
 
 
@@ -293,6 +339,13 @@ def destroy(folder: Path, how: str) -> None:
     elif how == "commands deleted":
         sql(path, "INSERT INTO command (act, person, reason, at) VALUES ('halt', 'A', 'b', 1)")
         sql(path, "DELETE FROM command")
+    elif how == "a page in disorder":
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            ((page,),) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'command'")
+        content = bytearray(path.read_bytes())
+        free = (page - 1) * 4096 + 1  # where the list of free blocks in a page begins
+        content[free : free + 2] = b"\x0f\xff"
+        path.write_bytes(bytes(content))
     elif how == "no fund":
         sql(path, "DELETE FROM fund")
     elif how == "a status of another form":
@@ -309,6 +362,7 @@ HOWS = [
     "an unknown act",
     "an unknown outcome",
     "commands deleted",
+    "a page in disorder",
     "no fund",
     "a status of another form",
 ]

@@ -70,6 +70,21 @@ def test_flatten_is_followed_to_flat_and_resume_sets_it_going_again(
         until(process, lambda: held(tmp_path) > 0)
 
 
+def test_a_resume_during_a_flatten_waits_until_the_fund_is_flat(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    with running(tmp_path) as process:
+        until(process, lambda: held(tmp_path) == 9)
+        file = ControlFile(tmp_path)
+        file.ask(Act.FLATTEN, "Ada", "a")
+        assert run(words("resume", tmp_path)) == 0
+        first, second = control(tmp_path).commands
+        assert (first.answer, first.outcome) == ("flat, and halted", Outcome.DONE)
+        assert second.outcome is Outcome.DONE
+        lines = (tmp_path / "trades.txt").read_text().split()
+        assert lines[9:18] == ["sell"] * 9
+
+
 def test_a_resume_that_the_fund_refuses_is_13_with_its_reason(
     tmp_path: Path, capsys: Capture
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import json
 import multiprocessing
 import os
@@ -71,6 +72,19 @@ def test_two_processes_do_not_run_one_fund(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("agent_fund.fund.control_process._PATIENCE", 0.05)
     with running(tmp_path) as process, pytest.raises(AlreadyRunningError, match=str(process.pid)):
         ProcessLock(tmp_path)
+
+
+def test_a_fund_that_starts_while_somebody_looks_waits_for_him(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking = os.open(tmp_path / LOCK, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr(
+        "agent_fund.fund.control_process.time.sleep", lambda seconds: os.close(looking)
+    )
+    lock = ProcessLock(tmp_path)
+    assert life_of(tmp_path) is Life.RUNNING
+    lock.release()
 
 
 def test_one_who_looks_does_not_keep_a_fund_from_starting(tmp_path: Path) -> None:

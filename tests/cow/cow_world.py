@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eth_utils.crypto import keccak
 
@@ -27,6 +27,7 @@ from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.lane import Lane
 from agent_fund.execution.evm.pair import Pair
+from agent_fund.execution.evm.receipt import Receipt
 from agent_fund.execution.evm.token import Token
 from agent_fund.execution.keys.evm import EvmKey, local_evm
 from agent_fund.execution.keys.secret import Secret
@@ -94,6 +95,18 @@ async def _deploy(anvil: Anvil) -> Deployment:
     return Deployment(anvil, *where, Token(weth, 18), Token(usd, 6))
 
 
+class Forgetful(Chain):
+    """A connection to a node whose receipts have lost their transfers."""
+
+    async def receipt(self, hash: str) -> Receipt | None:
+        """The receipt without any Transfer."""
+        found = await super().receipt(hash)
+        if found is None:
+            return None
+        moved = {one.index for one in found.transfers()}
+        return replace(found, logs=tuple(log for log in found.logs if log.index not in moved))
+
+
 class World:
     """The adapter of one test, the API behind it, and what it may do to the chain."""
 
@@ -114,17 +127,35 @@ class World:
         cow = Cow(deployer, one.settlement, one.vault_relayer, one.solver)
         self.solver = Solver(cow, one.router)
         self.server = CowServer(cow, self.solver)
-        await self.server.start()
-        self.api = OrderBook(self.server.url, timeout=0.5)
+        self.api = OrderBook(await self.server.start(), timeout=0.5)
+        self.restart()
+        await self.adapter.start()
+
+    async def reach(self, url: str) -> None:
+        """An adapter of the API at another address."""
+        await self.api.close()
+        self.api = OrderBook(url, timeout=0.5)
         self.restart()
         await self.adapter.start()
 
     def restart(self) -> None:
         """A new adapter and lane that know nothing, as after a crash."""
-        market = Market(self.pair, probe=ONE // 100, depth=100 * ONE)
-        config = CowConfig("cow", self.deployment.settlement, (market,))
-        lane = Lane(self.chain, self.signer)
-        self.adapter = CowAdapter(config, self.api, self.chain, lane, self.signer, verdict_of)
+        self.adapter = self.configured(self.pair)
+
+    def configured(
+        self, pair: Pair, settlement: str | None = None, chain: Chain | None = None
+    ) -> CowAdapter:
+        """An adapter with something else in it."""
+        market = Market(pair, probe=ONE // 100, depth=100 * ONE)
+        config = CowConfig("cow", settlement or self.deployment.settlement, (market,))
+        over = chain or self.chain
+        lane = Lane(over, self.signer)
+        return CowAdapter(config, self.api, over, lane, self.signer, verdict_of)
+
+    def blinded(self) -> CowAdapter:
+        """An adapter over a node whose receipts have lost their transfers."""
+        chain = Forgetful("devnet", self.anvil.url, self.anvil.chain_id, FINALITY)
+        return self.configured(self.pair, chain=chain)
 
     async def close(self) -> None:
         """Disconnect."""

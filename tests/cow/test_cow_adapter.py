@@ -28,9 +28,12 @@ from agent_fund.devnet.cow_solver import signature_in
 from agent_fund.devnet.packages import missing
 from agent_fund.domain.order import Fill, Order, Side, Status
 from agent_fund.execution.cow.leg import Leg
+from agent_fund.execution.cow.order_book import ApiRefusedError
 from agent_fund.execution.cow.settlement import TRADE
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.abi import call_data
+from agent_fund.execution.evm.pair import Pair
+from agent_fund.execution.evm.token import Token
 from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.live.adapter import Execution, Prepared
 from agent_fund.execution.live.leg_state import LegState
@@ -396,5 +399,100 @@ def test_prices_lie_between_bid_and_ask_and_what_is_silent_has_none(chain: Deplo
             assert await world.adapter.prices([ETH_USD]) == {}
         with pytest.raises(ExecutionError):
             await world.adapter.holdings(0)
+
+    play(chain, scenario)
+
+
+def test_a_trade_without_its_transfers_counts_for_nothing(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        prepared = await world.sent(SELL)
+        await world.server.solve()
+        world.finalize()
+        assert (await world.status(prepared)).state is LegState.SETTLED
+        blind = world.blinded()
+        report = await blind.status(prepared)
+        assert (report.state, report.executions) == (LegState.UNKNOWN, ())
+        with pytest.raises(ExecutionError):
+            await blind.holdings(0)
+        await blind.close()
+
+    play(chain, scenario)
+
+
+def test_an_order_given_up_before_it_was_posted_is_never_posted(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        world.anvil.call("evm_setAutomine", False)
+        try:
+            prepared = await world.prepare(SELL)
+            assert "pending" in (await world.adapter.submit(prepared)).detail
+            await world.adapter.cancel(prepared)
+        finally:
+            world.anvil.call("evm_setAutomine", True)
+        world.finalize()
+        assert (await world.status(prepared)).state is LegState.SUBMITTED
+        assert world.server.orders == {}
+
+    play(chain, scenario)
+
+
+def test_a_dearer_allowance_is_of_the_same_order(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        world.anvil.call("evm_setAutomine", False)
+        try:
+            prepared = await world.prepare(SELL)
+            await world.adapter.submit(prepared)
+            higher = await world.adapter.bump(prepared)
+            assert higher is not None
+            await world.adapter.submit(higher)
+        finally:
+            world.anvil.call("evm_setAutomine", True)
+        world.finalize()
+        assert higher.reference == prepared.reference
+        assert (await world.status(higher)).state is LegState.SUBMITTED
+        assert list(world.server.orders) == [prepared.reference]
+
+    play(chain, scenario)
+
+
+def test_posting_twice_is_harmless_and_a_forged_order_is_refused(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        leg = Leg.of(await world.sent(SELL))
+        await world.api.post(leg.creation)
+        assert world.server.posted == 2
+        for change in (
+            {"sellAmount": "1"},
+            {"appData": leg.order.document.replace("agent", "other")},
+            {"validTo": leg.order.valid_to + 1},
+            {"receiver": "0x" + "11" * 20},
+        ):
+            with pytest.raises(ApiRefusedError):
+                await world.api.post({**leg.creation, **change})
+        assert len(world.server.orders) == 1
+
+    play(chain, scenario)
+
+
+def test_what_is_not_as_configured_is_refused_at_start(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        wrong_token = Pair(
+            ETH_USD, world.deployment.weth, Token(world.deployment.usd.address, 18), "0x"
+        )
+        router = world.deployment.router
+        for pair, settlement in ((wrong_token, None), (world.pair, router)):
+            with pytest.raises(ExecutionError):
+                await world.configured(pair, settlement).start()
+
+    play(chain, scenario)
+
+
+def test_a_solver_that_runs_beside_settles_what_comes(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        await world.server.stop()
+        await world.reach(await world.server.start(0.01))
+        prepared = await world.prepare(SELL)
+        await world.adapter.submit(prepared)
+        while (await world.status(prepared)).state is not LegState.SETTLED:
+            world.finalize()
+        await world.server.stop()
 
     play(chain, scenario)

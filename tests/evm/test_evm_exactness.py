@@ -153,6 +153,8 @@ def test_transfers_that_are_no_swap_of_the_account_are_no_execution() -> None:
     bought = moved(BASE, POOL_ADDRESS, OWNER, 5, 0)
     paid = moved(QUOTE, OWNER, POOL_ADDRESS, 7, 1)
     nft = Log(BASE, (*bought.topics, "0x" + "0" * 64), b"", 0)
+    # Some old contracts state all three in the data.
+    unindexed = Log(BASE, bought.topics[:1], bytes(96), 0)
     for logs in (
         (),
         (bought,),
@@ -161,6 +163,7 @@ def test_transfers_that_are_no_swap_of_the_account_are_no_execution() -> None:
         (moved(BASE, POOL_ADDRESS, POOL_ADDRESS, 5, 0), paid),
         (bought, moved(BASE, OWNER, POOL_ADDRESS, 5, 2), paid),
         (nft, paid),
+        (unindexed, paid),
     ):
         assert pair.execution(receipt(*logs), OWNER, final=True) is None
     assert pair.execution(receipt(bought, paid), OWNER, final=True) is not None

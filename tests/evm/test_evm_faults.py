@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -202,9 +203,12 @@ def test_what_was_never_mined_is_expired_until_its_nonce_is_taken_for_good(world
             world.mine()
             report = await trader.adapter.status(prepared)
             assert report.state is S.EXPIRED
+            assert await trader.adapter.bump(prepared) is None
             report = await trader.adapter.cancel(prepared)
             assert report.state is S.EXPIRED
-            assert await trader.adapter.bump(prepared) is None
+            # A pool that loses the replacement gets it again.
+            world.anvil.call("anvil_dropAllTransactions")
+            assert (await trader.adapter.status(prepared)).state is S.EXPIRED
             world.mine(2)
             report = await trader.adapter.status(prepared)
             assert not report.state.ended
@@ -451,7 +455,11 @@ def test_nothing_is_signed_while_the_chain_does_not_answer(world: World, method:
     on_chain(world, steps)
 
 
-def test_a_node_that_is_away_is_a_doubt_too(world: World) -> None:
+def test_a_node_that_is_away_is_a_doubt_too_and_its_url_is_not_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+
     async def steps(chain: Chain) -> None:
         trader = await world.trader(chain)
         prepared = await prepared_buy(trader)
@@ -466,10 +474,12 @@ def test_a_node_that_is_away_is_a_doubt_too(world: World) -> None:
             assert "secret" not in str(error.value)
             with pytest.raises(ExecutionError):
                 await lost.holdings(0)
+            assert "secret" not in f"{away.web3.provider} {away.web3.provider!r}"
         finally:
             await away.close()
 
     on_chain(world, steps)
+    assert "secret" not in caplog.text
 
 
 def moved_to(away: Chain, trader: Trader, world: World) -> SwapAdapter:

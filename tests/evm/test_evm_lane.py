@@ -78,7 +78,8 @@ def test_a_bump_replaces_what_waits_in_the_pool(world: World) -> None:
         trader = await world.trader(chain)
         with world.automine_off():
             low = await signed(trader, payment(5))
-            await trader.lane.send(low)
+            for _ in range(2):
+                assert await trader.lane.send(low) == ()
             higher = await trader.lane.bump(low)
             assert await trader.lane.send(higher) == ()
             assert await trader.lane.send(low) == ()
@@ -87,6 +88,37 @@ def test_a_bump_replaces_what_waits_in_the_pool(world: World) -> None:
             assert found.state is BatchState.MINED
             assert found.essential[0].hash == higher.transactions[0].hash
             assert int(await chain.rpc("eth_getBalance", ELSEWHERE, "latest"), 16) >= 5
+
+    on_chain(world, steps)
+
+
+def test_a_later_version_is_known_to_whoever_asks_about_an_earlier_one(world: World) -> None:
+    async def steps(chain: Chain) -> None:
+        trader = await world.trader(chain)
+        with world.automine_off():
+            low = await signed(trader)
+            higher = await trader.lane.bump(low)
+            await trader.lane.send(higher)
+            world.mine(2)
+            found = await trader.lane.outcome(low)
+            assert (found.state, found.final) == (BatchState.MINED, False)
+            world.mine(1)
+            assert (await trader.lane.outcome(low)).final
+
+    on_chain(world, steps)
+
+
+def test_a_cancel_of_an_earlier_version_replaces_the_latest(world: World) -> None:
+    async def steps(chain: Chain) -> None:
+        trader = await world.trader(chain)
+        with world.automine_off():
+            low = await signed(trader)
+            await trader.lane.send(low)
+            for _ in range(4):
+                await trader.lane.send(await trader.lane.bump(low))
+            await trader.lane.cancel(low)
+            world.mine(3)
+            assert (await trader.lane.outcome(low)).state is BatchState.REPLACED
 
     on_chain(world, steps)
 

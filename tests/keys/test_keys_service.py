@@ -157,6 +157,13 @@ class _Answering:
         return self.answer
 
 
+class _Untouched:
+    """A holder that must not be asked."""
+
+    async def sign_payload(self, payload: bytes) -> bytes:
+        raise AssertionError("it was asked to sign")
+
+
 def test_not_one_changed_bit_of_a_signature_is_taken() -> None:
     raw = Account.sign_typed_data(EVM_KEY, full_message=TYPED).signature
     near = asyncio.run(near_signature())
@@ -212,15 +219,14 @@ def test_a_signature_of_another_form_is_refused(answer: bytes) -> None:
     ],
 )
 def test_an_incomplete_or_inexact_transaction_is_not_signed(change: dict[str, object]) -> None:
-    holder = _Answering(b"")
     with pytest.raises(SigningFailed, match="transaction"):
-        asyncio.run(EvmKey(ADDRESS, holder).sign_transaction({**TRANSACTION, **change}))
+        asyncio.run(EvmKey(ADDRESS, _Untouched()).sign_transaction({**TRANSACTION, **change}))
 
 
 def test_typed_data_that_is_none_is_not_signed() -> None:
     for change in ({"primaryType": "Absent"}, {"types": {}}, {"message": {"amount": "much"}}):
         with pytest.raises(SigningFailed, match="typed data"):
-            asyncio.run(EvmKey(ADDRESS, _Answering(b"")).sign_typed_data({**TYPED, **change}))
+            asyncio.run(EvmKey(ADDRESS, _Untouched()).sign_typed_data({**TYPED, **change}))
 
 
 def test_a_contract_s_creation_and_bytes_as_data_are_signed_as_eth_account_does() -> None:

@@ -12,6 +12,7 @@ from agent_fund.devnet.near.devnet import FUND, DevnetToken, NearDevnet
 from agent_fund.devnet.near.keys import DevnetKey
 from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
 from agent_fund.domain.order import Order, Purpose, Side
+from agent_fund.execution.live.adapter import Prepared
 from agent_fund.execution.near.adapter import NearIntents
 from agent_fund.execution.near.lane import Lane
 from agent_fund.execution.near.listing import Listing, Token
@@ -105,3 +106,11 @@ def in_world(check: Callable[[World], Awaitable[T]], **options: Any) -> T:
 def order(side: Side, quantity: int = 2 * 10**24, limit: str | None = None) -> Order:
     price = NEAR_USDC.price(limit or ("4.1" if side is Side.BUY else "3.9"))
     return Order("o1", NEAR_USDC, side, quantity, price, Purpose.AGENT, 10)
+
+
+async def prepared_sale(w: World) -> Prepared:
+    return await w.venue.prepare(order(Side.SELL), DEADLINE)
+
+
+def untouched(w: World) -> bool:
+    return (w.balance("fund.near", WRAP), w.balance("fund.near", USD)) == (100 * 10**24, 10**9)

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from near_world import DEADLINE, USD, WRAP, World, in_world, order
+from near_world import DEADLINE, WRAP, World, in_world, order, prepared_sale, untouched
 
-from agent_fund.devnet.near.contract import Contract
 from agent_fund.domain.order import Side
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Prepared
 from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.near.rejection import Rejection, classify
-from agent_fund.execution.near.verifier import Simulation, Verifier
 
 FILE = Path(__file__).parents[2].parent / "shared" / "vectors" / "near" / "intents_vectors.json"
-
-
-async def prepared_sale(w: World) -> Prepared:
-    return await w.venue.prepare(order(Side.SELL), DEADLINE)
-
-
-def untouched(w: World) -> bool:
-    return (w.balance("fund.near", WRAP), w.balance("fund.near", USD)) == (100 * 10**24, 10**9)
 
 
 def test_a_relay_that_never_settles_leaves_it_open_until_the_deadline_is_final() -> None:
@@ -58,118 +46,6 @@ def test_an_intent_in_the_very_block_of_its_deadline_still_counts() -> None:
         signed = {"signed": [json.loads(prepared.payload)["signed_data"]]}
         done = w.near.chain.call("relayer.near", "intents.near", "execute_intents", signed)
         assert "unmatched_deltas" in str(done.status)
-
-    in_world(check)
-
-
-def test_settled_is_not_believed_without_the_chain() -> None:
-    async def check(w: World) -> None:
-        prepared = await prepared_sale(w)
-        w.near.relay.arm("publish_intent", "unsettled")
-        await w.venue.submit(prepared)
-        w.near.relay.arm("get_status", "settled", 2)
-        report = await w.venue.status(prepared)
-        assert (report.state, report.executions) == (LegState.SUBMITTED, ())
-        w.after_deadline()
-        assert (await w.venue.status(prepared)).state is LegState.CANCELED
-
-    in_world(check)
-
-
-async def told_settled(w: World, prepared: Prepared) -> LegState:
-    """The state after the relay has said SETTLED with the hash of the newest transaction."""
-    w.near.relay.arm("get_status", "settled")
-    return (await w.venue.status(prepared)).state
-
-
-def test_the_fill_of_another_order_is_not_this_ones() -> None:
-    async def check(w: World) -> None:
-        first = await prepared_sale(w)
-        w.near.relay.arm("publish_intent", "unsettled")
-        await w.venue.submit(first)
-        second = await w.venue.prepare(replace(order(Side.SELL), order_id="o2"), DEADLINE)
-        await w.venue.submit(second)
-        assert await told_settled(w, first) is LegState.SUBMITTED
-        assert await told_settled(w, second) is LegState.SETTLED
-
-    in_world(check)
-
-
-def test_the_events_of_a_failed_transaction_are_no_fill() -> None:
-    """Alone the intent violates the invariant; the log has its events all the same."""
-
-    async def check(w: World) -> None:
-        prepared = await prepared_sale(w)
-        signed = {"signed": [json.loads(prepared.payload)["signed_data"]]}
-        done = w.near.chain.call("relayer.near", "intents.near", "execute_intents", signed)
-        assert prepared.reference in str(done.outcomes[0].logs)
-        assert await told_settled(w, prepared) is LegState.SUBMITTED
-
-    in_world(check)
-
-
-def test_the_events_of_another_contract_are_no_fill() -> None:
-    async def check(w: World) -> None:
-        prepared = await prepared_sale(w)
-        nonce = base64.b64encode(bytes.fromhex(prepared.notes["nonce"])).decode()
-        said = {"intent_hash": prepared.reference, "account_id": "fund.near", "nonce": nonce}
-        w.near.chain.create(
-            "evil.near",
-            contract=Contract(
-                {
-                    "shout": lambda call, args: call.event(
-                        "dip4", "0.3.1", "intents_executed", [said]
-                    )
-                },
-                {},
-            ),
-        )
-        w.near.chain.call("relayer.near", "evil.near", "shout", {})
-        assert await told_settled(w, prepared) is LegState.SUBMITTED
-
-    in_world(check)
-
-
-def test_a_fill_of_other_amounts_than_remembered_is_a_doubt() -> None:
-    async def check(w: World) -> None:
-        prepared = await prepared_sale(w)
-        await w.venue.submit(prepared)
-        other = replace(prepared, notes={**prepared.notes, "units_out": "1"})
-        assert (await w.venue.status(other)).state is LegState.UNKNOWN
-
-    in_world(check)
-
-
-@pytest.mark.parametrize("missing", [{}, {WRAP: -1, USD: 1}])
-def test_a_rehearsal_that_lacks_something_else_refuses_the_order(
-    missing: dict[str, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The invariant is always read: a simulation without an error is not yet a trade."""
-    rehearse = Verifier.simulate
-
-    async def other(verifier: Verifier, signed: Sequence[Mapping[str, Any]]) -> Simulation:
-        return replace(await rehearse(verifier, signed), missing=missing)
-
-    monkeypatch.setattr(Verifier, "simulate", other)
-
-    async def check(w: World) -> None:
-        with pytest.raises(ExecutionError, match="rehearsal"):
-            await prepared_sale(w)
-
-    in_world(check)
-
-
-@pytest.mark.parametrize("word", ["failed", "forgotten", "lost", "500"])
-def test_a_fill_is_found_on_the_chain_whatever_the_relay_says(word: str) -> None:
-    async def check(w: World) -> None:
-        prepared = await prepared_sale(w)
-        w.near.chain.advance(37)
-        await w.venue.submit(prepared)
-        w.near.chain.advance(20)
-        w.near.relay.arm("get_status", word)
-        report = await w.venue.status(prepared)
-        assert report.state is LegState.SETTLED
-        assert report.executions[0].exec_id == prepared.reference
 
     in_world(check)
 
@@ -213,14 +89,58 @@ def test_an_unreachable_node_is_unknown_never_rejected() -> None:
 @pytest.mark.parametrize("fault", ["expired", "refused"])
 def test_what_the_relay_refuses_stays_open_since_the_bytes_are_out(fault: str) -> None:
     async def check(w: World) -> None:
-        if fault == "expired":
-            w.near.relay.arm("quote", "expired")
         prepared = await prepared_sale(w)
-        w.near.relay.arm("publish_intent", "refused" if fault == "refused" else "none")
+        if fault == "expired":
+            w.clock.now += 90 * 10**9  # the offer stood for a minute, the order has two
+            w.near.chain.advance()
+        else:
+            w.near.relay.arm("publish_intent", "refused")
         report = await w.venue.submit(prepared)
         assert report.state is LegState.SUBMITTED
+        assert report.detail == ("expired" if fault == "expired" else "internal")
         w.after_deadline()
         assert (await w.venue.status(prepared)).state is LegState.CANCELED
+
+    in_world(check)
+
+
+def test_an_offer_that_is_over_already_is_not_signed() -> None:
+    async def check(w: World) -> None:
+        w.near.relay.arm("quote", "expired")
+        with pytest.raises(ExecutionError, match="passed already"):
+            await prepared_sale(w)
+
+    in_world(check)
+
+
+def test_a_deadline_that_has_passed_is_not_signed() -> None:
+    async def check(w: World) -> None:
+        w.after_deadline()
+        with pytest.raises(ExecutionError, match="passed already"):
+            await prepared_sale(w)
+
+    in_world(check)
+
+
+def test_another_process_finds_out_what_became_of_a_stored_order() -> None:
+    async def check(w: World) -> None:
+        prepared = await prepared_sale(w)
+        stored = Prepared(
+            prepared.leg_id,
+            prepared.reference,
+            bytes.fromhex(prepared.payload.hex()),
+            prepared.deadline,
+            json.loads(json.dumps(dict(prepared.notes))),
+        )
+        other = World(w.near, w.clock, cancels=True, standard="nep413")
+        try:
+            assert (await other.venue.status(stored)).state is LegState.SUBMITTED
+            assert (await other.venue.submit(stored)).state is LegState.SUBMITTED
+            assert (await w.venue.submit(prepared)).state is LegState.SETTLED
+            assert (await other.venue.status(stored)).state is LegState.SETTLED
+            assert w.balance("fund.near", WRAP) == 98 * 10**24
+        finally:
+            await other.venue.close()
 
     in_world(check)
 

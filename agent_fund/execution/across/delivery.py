@@ -77,9 +77,7 @@ class Delivery:
             paid = await here.pool.refunds_of(
                 relay.input_token, relay.depositor, here.since, last.block
             )
-            payments = [
-                Payment(one.amount, (await moment(here.chain, one.block)).time) for one in paid
-            ]
+            payments = [Payment(one.amount, one.block) for one in paid]
             if paid and relay.deposit_id in refunded(await self._claims(last.block), payments):
                 return LegState.REFUNDED, relay.input_amount, "refunded at the source"
         if late:
@@ -93,7 +91,7 @@ class Delivery:
         name, and a refund of such a deposit is a gift that ends one of its own no worse.
         """
         claims = []
-        for relay in await self._here.pool.deposits_of(
+        for relay, block in await self._here.pool.deposits_of(
             self._relay.depositor, self._here.since, last
         ):
             there = self._chains.get(relay.destination_chain)
@@ -103,7 +101,8 @@ class Delivery:
             if now is not None and await there.pool.filled(relay, now.block):
                 continue
             certain = now is not None and now.time > relay.fill_deadline
-            claims.append(Claim(relay.deposit_id, relay.input_amount, relay.fill_deadline, certain))
+            terms = (relay.deposit_id, relay.input_amount, relay.fill_deadline)
+            claims.append(Claim(*terms, block, certain))
         return claims
 
     @staticmethod

@@ -18,38 +18,39 @@ class Claim:
 
     Attributes:
         deposit_id: of the origin's pool. ``amount``: the input token's own units.
-        deadline: Unix seconds; a refund comes later.
+        deadline: Unix seconds. ``block``: of the origin, in which it was made.
         certain: whether it is certain that no fill came, and none can come any more.
     """
 
     deposit_id: int
     amount: int
     deadline: int
+    block: int
     certain: bool
 
 
 @dataclass(frozen=True)
 class Payment:
-    """A refund that arrived: the token's own units, at that time (Unix seconds)."""
+    """A refund that arrived: the token's own units, in that block of the origin."""
 
     amount: int
-    time: int
+    block: int
 
 
 def refunded(claims: Sequence[Claim], payments: Sequence[Payment]) -> frozenset[int]:
     """The ids of the deposits that ``payments``, in the order of the chain, have paid back.
 
-    A payment is of the earliest claim with its very amount, else of the earliest claims that make
-    up its amount together, else of none.
+    A payment is of the claim with its very amount, of several the one with the earliest deadline;
+    else of the claims with the earliest deadlines that make up its amount together; else of none.
+    It is of no deposit that was made later.
     """
     open_claims = sorted(claims, key=lambda claim: (claim.deadline, claim.deposit_id))
     paid: set[int] = set()
     for payment in payments:
-        due = [claim for claim in open_claims if claim.deadline < payment.time]
+        due = [claim for claim in open_claims if claim.block < payment.block]
         exact = [claim for claim in due if claim.amount == payment.amount][:1]
         chosen = exact or _sum(due, payment.amount)
-        doubtful = exact if exact else due
-        if any(not claim.certain for claim in doubtful):
+        if not all(claim.certain for claim in chosen or due):
             break
         paid.update(claim.deposit_id for claim in chosen)
         open_claims = [claim for claim in open_claims if claim not in chosen]

@@ -48,14 +48,15 @@ class SpokePool:
         read = (DEPOSITED.read(log) for log in logs if log.address == self.address)
         return [Relay.deposited(found, self._chain.chain_id) for found in read if found is not None]
 
-    async def deposits_of(self, depositor: str, first: int, last: int) -> list[Relay]:
-        """Every deposit in the blocks ``first`` to ``last`` that is refunded to ``depositor``.
+    async def deposits_of(self, depositor: str, first: int, last: int) -> list[tuple[Relay, int]]:
+        """Every deposit in those blocks that is refunded to ``depositor``, with its block.
 
         Anybody can make one in another's name.
         """
         indexed = (None, None, depositor)
         found = await DEPOSITED.find(self._chain, self.address, first, last, indexed)
-        return [Relay.deposited(one.arguments, self._chain.chain_id) for one in found]
+        number = self._chain.chain_id
+        return [(Relay.deposited(one.arguments, number), one.block) for one in found]
 
     async def fill_of(self, relay: Relay, first: int, last: int) -> Arrived | None:
         """The fill of exactly ``relay`` in those blocks, with what it brought to the recipient.

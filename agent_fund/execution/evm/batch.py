@@ -12,6 +12,7 @@ from hexbytes import HexBytes
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.call import Call
 from agent_fund.execution.evm.fees import Fees
+from agent_fund.execution.live.signing import EvmSigner
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,26 @@ class Signed:
         call = Call(to, bytes(fields["data"]), int(fields["value"]), self.approval)
         fees = Fees(int(fields["maxFeePerGas"]), int(fields["maxPriorityFeePerGas"]))
         return call, int(fields["gas"]), fees
+
+
+async def sign_call(
+    signer: EvmSigner, chain_id: int, nonce: int, call: Call, gas: int, fees: Fees
+) -> Signed:
+    """``call`` as a signed EIP-1559 transaction with ``gas`` as its limit."""
+    transaction = {
+        "type": 2,
+        "chainId": chain_id,
+        "nonce": nonce,
+        "to": call.to,
+        "value": call.value,
+        "data": "0x" + call.data.hex(),
+        "gas": gas,
+        "maxFeePerGas": fees.maximum,
+        "maxPriorityFeePerGas": fees.tip,
+        "accessList": [],
+    }
+    done = await signer.sign_transaction(transaction)
+    return Signed(nonce, done.raw, done.hash.lower(), call.approval)
 
 
 @dataclass(frozen=True)

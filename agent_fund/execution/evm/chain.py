@@ -44,8 +44,16 @@ class _Provider(AsyncHTTPProvider):
                 answer.raise_for_status()
                 return await answer.read()
         except (ClientError, TimeoutError, OSError) as error:
-            # The URL may hold an API key: neither it nor the library's message is repeated.
+            # Neither the URL nor the library's message, which states it, is repeated.
             raise ChainSilent(f"{method}: {type(error).__name__}") from None
+
+    def __str__(self) -> str:
+        return "RPC connection"  # without the URL, which may hold an API key
+
+    async def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+        """One call; the library's own method would write the URL into its log."""
+        data = self.encode_rpc_request(method, params)
+        return self.decode_rpc_response(await self._make_request(method, data))
 
     async def many(self, requests: list[tuple[RPCEndpoint, Any]]) -> Any:
         """The node's answer to a JSON-RPC batch."""
@@ -82,15 +90,20 @@ class Chain:
         self.web3: AsyncWeb3[AsyncHTTPProvider] = AsyncWeb3(self._provider)
 
     async def start(self) -> None:
-        """Ask for the chain id.
+        """Ask for the chain id, in a batch of calls, which everything here needs the node to take.
 
         Raises:
-            ExecutionError: if the node is silent, or is of another chain.
+            ExecutionError: if the node is silent or takes no batches, or is of another chain.
         """
         try:
-            found = int(await self.rpc("eth_chainId"), 16)
+            answers = await self.rpc_many([("eth_chainId", []), ("eth_blockNumber", [])])
+            if isinstance(answers[0], Web3RPCError):
+                raise answers[0]
         except UNCERTAIN as error:
-            raise ExecutionError(f"chain {self.name}", str(error), "check the node's URL") from None
+            raise ExecutionError(
+                f"chain {self.name}", str(error), "give the URL of a node that takes batches"
+            ) from None
+        found = int(answers[0], 16)
         if found != self.chain_id:
             raise ExecutionError(
                 f"chain id of {self.name}", found, f"give a node of chain {self.chain_id}"
@@ -150,10 +163,6 @@ class Chain:
     async def head(self) -> int:
         """The number of the latest block."""
         return int(await self.rpc("eth_blockNumber"), 16)
-
-    async def final(self, block: int) -> bool:
-        """Whether ``finality`` blocks stand on top of ``block``."""
-        return await self.head() - block >= self.finality
 
     async def now(self) -> int:
         """The timestamp of the latest block, Unix seconds; the chain's clock for deadlines."""

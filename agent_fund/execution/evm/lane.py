@@ -15,7 +15,7 @@ from typing import Any
 from web3.exceptions import Web3RPCError
 
 from agent_fund.execution.errors import ExecutionError, InsufficientFunds
-from agent_fund.execution.evm.batch import Batch, Signed
+from agent_fund.execution.evm.batch import Batch, Signed, sign_call
 from agent_fund.execution.evm.call import Call
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.fees import HISTORY, FeePolicy, Fees
@@ -138,7 +138,7 @@ class Lane:
             ChainSilent, Web3RPCError: if the chain does not answer.
         """
         self._require_own(batch)
-        outcome = await outcome_of(self._chain, batch, self._replacements)
+        outcome = await outcome_of(self._chain, self._with_versions(batch), self._replacements)
         if outcome.final:
             self._held.pop(batch.nonces[0], None)
             self._sent.discard(batch.nonces[0])
@@ -224,7 +224,8 @@ class Lane:
         )
 
     async def _take_up(self, batch: Batch) -> None:
-        if self._held.get(batch.nonces[0]) is not batch:
+        self._require_own(batch)
+        if batch.nonces[0] not in self._held:
             async with self._lock:
                 self._hold(batch)
 
@@ -232,6 +233,17 @@ class Lane:
         self._require_own(batch)
         self._held.setdefault(batch.nonces[0], batch)
         self._next = max(self._next or 0, batch.nonces[-1] + 1)
+
+    def _with_versions(self, batch: Batch) -> Batch:
+        """The batch with every version that this process signed of its calls, replacements not."""
+        held = self._held.get(batch.nonces[0], batch)
+        versions: dict[int, Signed] = {}
+        for one, latest in zip(batch.transactions, held.transactions, strict=False):
+            instead = self._replacements.get(one.nonce, set())
+            if one.hash in latest.earlier:
+                later = [hash for hash in latest.hashes if hash not in (*one.hashes, *instead)]
+                versions[one.nonce] = replace(one, earlier=(*one.earlier, *later))
+        return batch.with_versions(versions)
 
     async def _raised(self, batch: Batch, *, replacing: bool) -> Batch:
         batch = self._held[batch.nonces[0]]
@@ -254,20 +266,7 @@ class Lane:
         return raised
 
     async def _signed(self, nonce: int, call: Call, gas: int, fees: Fees) -> Signed:
-        transaction: dict[str, Any] = {
-            "type": 2,
-            "chainId": self._chain.chain_id,
-            "nonce": nonce,
-            "to": call.to,
-            "value": call.value,
-            "data": "0x" + call.data.hex(),
-            "gas": gas,
-            "maxFeePerGas": fees.maximum,
-            "maxPriorityFeePerGas": fees.tip,
-            "accessList": [],
-        }
-        done = await self._signer.sign_transaction(transaction)
-        return Signed(nonce, done.raw, done.hash.lower(), call.approval)
+        return await sign_call(self._signer, self._chain.chain_id, nonce, call, gas, fees)
 
     async def _free_nonce(self) -> int:
         """The first nonce that nothing was signed for, by the chain and by this lane."""

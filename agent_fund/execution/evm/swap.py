@@ -148,13 +148,13 @@ class SwapAdapter:
         """What became of it.
 
         What this process sent and the node lost, by a reorganisation or a full pool, is sent again
-        as it was, until the deadline.
+        as it was; of a cancelled order, its replacement.
         """
         batch = Batch.decode(prepared.payload)
         try:
             outcome = await self._lane.outcome(batch)
             late = await self._chain.now() > prepared.deadline
-            if not outcome.final and not outcome.pooled and not late:
+            if not outcome.pooled:
                 await self._lane.resend(batch)
         except UNCERTAIN as error:
             return Report(prepared.leg_id, LegState.UNKNOWN, detail=str(error))
@@ -180,9 +180,7 @@ class SwapAdapter:
         """Put a transfer of nothing in its place; CANCELED once that is final."""
         batch = Batch.decode(prepared.payload)
         try:
-            outcome = await self._lane.outcome(batch)
-            if outcome.state is BatchState.PENDING:
-                await self._lane.cancel(batch)
+            await self._lane.cancel(batch)
         except UNCERTAIN as error:
             return Report(prepared.leg_id, LegState.UNKNOWN, detail=str(error))
         except ExecutionError as error:

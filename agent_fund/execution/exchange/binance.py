@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from agent_fund.execution.exchange.answer import Absent, Unclear
+from agent_fund.execution.exchange.answer import Absent
 from agent_fund.execution.exchange.connection import Connection
 from agent_fund.execution.exchange.market_rules import MarketRules
 from agent_fund.execution.exchange.venue_api import Level, NewOrder, VenueOrder, VenueTrade
@@ -118,11 +118,12 @@ class Binance:
         return self.order(await self.connection.call(self._endpoints.find, parameters))
 
     async def trades(self, order: VenueOrder) -> Sequence[VenueTrade]:
-        """All trades of the order; Binance shows at most a page of them at once."""
+        """All trades of the order; where a page is too short, among all since it was placed."""
         parameters = {"symbol": order.market, "orderId": order.order_id, "limit": PAGE}
         rows = await self.connection.call(self._endpoints.trades, parameters)
         if len(rows) >= PAGE:
-            raise Unclear(f"order {order.order_id} has {PAGE} trades or more: not all are shown")
+            every = await self._trades_since(order.market, order.placed)
+            rows = [row for row in every if str(row["orderId"]) == order.order_id]
         return [self.trade(row) for row in rows]
 
     async def cancel(self, market: str, reference: str) -> None:
@@ -192,6 +193,7 @@ class Binance:
             price=Decimal(row["price"]),
             quantity=Decimal(row["origQty"]),
             executed=Decimal(row["executedQty"]),
+            placed=int(row.get("time", time)),
             state=STATES.get(row["status"], LegState.UNKNOWN),
             trades=None
             if fills is None

@@ -29,7 +29,7 @@ class Setting:
         url: scheme and host instead of the exchange's own, e.g. a loopback exchange's.
         timeout_ms: for one request, connecting and answer together.
         window_ms: how long a request is good for once it is signed.
-        rate_limit_ms: for one unit of weight; None for ccxt's figure.
+        rate_limit_ms: milliseconds for one unit of weight; None for ccxt's own figure.
         good: time in force of every order, GTC or IOC.
         patience: see ExchangeAdapter.
         now: Unix milliseconds. ``monotonic``: seconds. ``sleep``: for so many seconds.

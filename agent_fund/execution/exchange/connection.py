@@ -20,6 +20,7 @@ import ccxt.async_support as asynchronous  # type: ignore[import-untyped]
 from agent_fund.execution.exchange.answer import Absent, NotTaken, Refused, Unclear
 
 DEFAULT_WAIT = 1.0
+WINDOW_MS = 60_000
 LONGEST_REASON = 200
 _REFUSALS = (ccxt.InvalidOrder, ccxt.InsufficientFunds, ccxt.BadRequest)
 # Subclasses of InvalidOrder that do not say that nothing was accepted.
@@ -69,10 +70,19 @@ def client(
 
     Args:
         url: scheme and host that take the place of the exchange's own; None for the real one.
-        rate_limit_ms: milliseconds for one unit of weight; None for ccxt's figure.
+        rate_limit_ms: a minute has room for 60,000 / rate_limit_ms of ccxt's units of weight; None
+            for ccxt's own figure.
     """
     made = type(exchange, (_Telling, getattr(asynchronous, exchange)), {})
-    settings: dict[str, Any] = {"enableRateLimit": True, "timeout": timeout_ms, **configuration}
+    # ccxt's other algorithm refills its bucket only while requests wait: each would be held up for
+    # the weight of the one before, however long ago that was. This one counts a minute's weights.
+    settings: dict[str, Any] = {
+        "enableRateLimit": True,
+        "rateLimiterAlgorithm": "rollingWindow",
+        "rollingWindowSize": WINDOW_MS,
+        "timeout": timeout_ms,
+        **configuration,
+    }
     if rate_limit_ms is not None:
         settings["rateLimit"] = rate_limit_ms
     built = made(settings)

@@ -134,14 +134,15 @@ class Hyperliquid:
             price=Decimal(row["limitPx"]),
             quantity=quantity,
             executed=quantity - left,
+            placed=int(row["timestamp"]),
             state=_state(status),
         )
         return order
 
     async def trades(self, order: VenueOrder) -> Sequence[VenueTrade]:
-        """The order's among the latest fills of the account."""
-        rows = await self._info(type="userFills", user=self._user)
-        return [_trade(row) for row in rows if str(row["oid"]) == order.order_id]
+        """The order's among the fills since it was placed."""
+        told = await self.trades_since(order.market, order.placed)
+        return [trade for _, trade in told if trade.order_id == order.order_id]
 
     async def cancel(self, market: str, reference: str) -> None:
         """By cloid; a cancel that arrives late does no harm."""

@@ -45,6 +45,7 @@ class VenueOrder:
     """One order of ours, as the exchange reports it.
 
     Attributes:
+        placed: Unix milliseconds; no trade of it is older.
         state: SUBMITTED, SETTLED, CANCELED or REJECTED; UNKNOWN for a status not in its manual.
         trades: those that came with the answer; None if they have to be asked for.
     """
@@ -56,6 +57,7 @@ class VenueOrder:
     price: Decimal
     quantity: Decimal
     executed: Decimal
+    placed: int
     state: LegState
     trades: tuple[VenueTrade, ...] | None = None
 

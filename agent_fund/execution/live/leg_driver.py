@@ -18,6 +18,7 @@ from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore, StoredLeg
 
 T = TypeVar("T")
+_WAITING = (LegState.PENDING, LegState.UNKNOWN, LegState.SUBMITTED)
 
 
 class Run(Protocol):
@@ -45,7 +46,8 @@ class LegDriver:
 
     Args:
         name: under which the legs are kept.
-        now: Unix seconds. ``patience``: seconds after which a leg that no block took is bumped.
+        now: Unix seconds. ``patience``: seconds after which a leg that nobody has seen is sent
+            again, the same bytes, and one that no block took is bumped.
     """
 
     def __init__(
@@ -99,20 +101,23 @@ class LegDriver:
             self._legs.take(self.name, report)
 
     def tend(self) -> None:
-        """Between bars: ask, and raise the fee of what no block has taken for too long."""
+        """Between bars: ask; send again what nobody has seen, with a higher fee if it waits."""
         self.ask()
         now = self._now()
         for leg in self._legs.working(self.name):
             prepared = leg.prepared
-            if prepared is None or leg.state not in (LegState.SUBMITTED, LegState.PENDING):
+            if prepared is None or leg.state not in _WAITING:
                 continue
             since = self._sent.setdefault(leg.leg_id, now)
             if now - since < self._patience or (leg.deadline and now >= leg.deadline):
                 continue
-            higher = self._run(self._sender.bump(prepared))
-            if higher is not None:
+            if leg.state is LegState.SUBMITTED:
+                higher = self._run(self._sender.bump(prepared))
+                if higher is None:
+                    continue
                 self._legs.keep(higher)
-                self._submit(higher)
+                prepared = higher
+            self._submit(prepared)
 
     def take(self, report: Report) -> StoredLeg:
         """Take a report over; the leg as it stands then."""

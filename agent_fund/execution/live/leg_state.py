@@ -72,11 +72,13 @@ _DONE, _BACK, _OFF, _NO = (
 
 TRANSITIONS: dict[LegState, frozenset[LegState]] = {
     # Nothing has left: it may be sent, given up, or be found to have been sent after all.
-    _P: frozenset({_S, _O, _F, _DONE, _U, _E, _NO, _OFF}),
-    _S: frozenset({_O, _F, _DONE, _U, _E, _OFF, _NO}),
+    _P: frozenset({_S, _O, _F, _DONE, _U, _NO, _OFF}),
+    # Between two questions a leg may have made several steps at once.
+    _S: frozenset({_O, _F, _DONE, _U, _E, _R, _BACK, _K, _OFF, _NO}),
     # A reorganisation takes the confirmation, or a provisional fill, back.
-    _O: frozenset({_S, _F, _DONE, _U, _E, _R, _OFF}),
-    _F: frozenset({_S, _O, _DONE, _U, _E}),
+    _O: frozenset({_S, _F, _DONE, _U, _E, _R, _BACK, _K, _OFF}),
+    # Filled in part, an order may still be cancelled.
+    _F: frozenset({_S, _O, _DONE, _U, _E, _R, _K, _OFF}),
     _U: frozenset({_S, _O, _F, _DONE, _E, _R, _BACK, _K, _OFF, _NO}),
     _E: frozenset({_S, _O, _F, _DONE, _U, _R, _BACK, _K, _OFF}),
     _R: frozenset({_O, _F, _DONE, _U, _BACK, _K}),

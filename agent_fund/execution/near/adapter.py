@@ -137,8 +137,10 @@ class NearIntents:
                 f"order {order.order_id}", best, f"nobody offers it within the limit of {limit}"
             )
         block = await self._rpc.final_block()
-        if block.time_ns >= deadline * 10**9:
-            raise ExecutionError(f"deadline of {order.order_id}", deadline, "it has passed already")
+        if block.time_ns >= min(deadline * 10**9, offer.quote.expires_ms * 10**6):
+            raise ExecutionError(
+                f"deadline of {order.order_id}", deadline, "it, or the offer's, has passed already"
+            )
         salt = await self._verifier.salt()
         nonce = VersionedNonce(salt, deadline * 10**9, self._random(RANDOM_BYTES)).encode()
         signed = await self._sign([token_diff(offer.swap.diff)], nonce, deadline)
@@ -217,7 +219,7 @@ class NearIntents:
         }
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections to the relay and to the node."""
         await self._relay.close()
         await self._rpc.close()
 

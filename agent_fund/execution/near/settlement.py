@@ -30,6 +30,8 @@ class Settlement:
     ) -> None:
         self._rpc, self._relay, self._verifier = rpc, relay, verifier
         self._account_id = account_id
+        # Where a provisional fill was seen, so that a relay that forgets it hides nothing.
+        self._seen: dict[str, str] = {}
 
     async def report(self, prepared: Prepared, doubted: str = "") -> Report:
         """What became of ``prepared``; ``doubted`` is a reason to ask whether it still can run."""
@@ -38,8 +40,9 @@ class Settlement:
         except NearUnreachable:
             said = RelayStatus("", "")
         try:
-            if said.tx_hash and (found := await self._by_hash(prepared, said.tx_hash)):
-                return found
+            for tx_hash in dict.fromkeys((said.tx_hash, self._seen.get(prepared.reference, ""))):
+                if tx_hash and (found := await self._by_hash(prepared, tx_hash)):
+                    return found
             block = await self._rpc.final_block()
             nonce = bytes.fromhex(prepared.notes["nonce"])
             if await self._verifier.nonce_used(self._account_id, nonce, block.height):
@@ -101,6 +104,10 @@ class Settlement:
         if one.diffs != (swap.diff,):
             detail = f"{tx_hash} moved {one.diffs}, not {swap.diff}"
             return Report(prepared.leg_id, LegState.UNKNOWN, detail=detail)
+        if final:
+            self._seen.pop(prepared.reference, None)
+        else:
+            self._seen[prepared.reference] = tx_hash
         fees = ", ".join(f"{units} {token}" for token, units in one.fees.items())
         return Report(
             prepared.leg_id,

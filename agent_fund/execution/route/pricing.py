@@ -51,14 +51,12 @@ def limit_price(quote: Quote, limit: Fraction, tolerance: Fraction) -> int | Non
     bound = goal_price(instrument, side, limit)
     if side is Side.BUY:
         tight = ceil_div(ceil_div(quote.max_spent, size), tick) * tick
-        if tight > bound:
-            return None
-        return min(bound, int(tight * (1 + conceded)) // tick * tick)
+        loose = int(Fraction(quote.max_spent, size) * (1 + conceded)) // tick * tick
+        return min(bound, max(tight, loose)) if tight <= bound else None
     tight = quote.min_received // size // tick * tick
-    if tight < bound or not tight:
-        return None
-    loose = tight * (1 - conceded)
-    return max(bound, tick, ceil_div(ceil_div(loose.numerator, loose.denominator), tick) * tick)
+    exact = Fraction(quote.min_received, size) * (1 - conceded)
+    loose = ceil_div(ceil_div(exact.numerator, exact.denominator), tick) * tick
+    return max(bound, min(tight, loose)) if tight >= max(bound, 1) else None
 
 
 async def swap_at(
