@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from agent_fund.agents.cassette import CassettePlayer
 from agent_fund.agents.chat import ChatModel
+from agent_fund.agents.strategy import Strategy
 from agent_fund.audit.canonical import JSON
 from agent_fund.audit.log import Log
 from agent_fund.audit.recorder import Recorder
@@ -46,11 +47,17 @@ class Session:
 
 @dataclass(frozen=True)
 class Market:
-    """What a fund trades on: its bars as they come, its venues by name, what carries its money."""
+    """What a fund trades on.
+
+    Attributes:
+        rows: its bars as they come. ``venues``: by name. ``carriage``: what carries its money.
+        routed: makes of a strategy one whose trades are routed over the venues.
+    """
 
     rows: Iterator[Row]
     venues: Mapping[str, Venue]
     carriage: Carriage
+    routed: Callable[[Strategy], Strategy]
 
 
 def open_session(
@@ -95,6 +102,7 @@ def open_session(
         guard = Guard(parts.mandate)
     gate: Gate = guard if guard is not None else Unguarded(parts.mandate.costs)
     # A limit of the whole mark is no limit: the twin's machine only keeps NAV and mark.
+    strategy = parts.strategy(model) if market is None else market.routed(parts.strategy(model))
     limit = parts.mandate.drawdown.limit if guarded else Fraction(1)
     floor = parts.floor() if guarded else NO_FLOOR
     journal = Journal(recorder, str(genesis["mandate"]))
@@ -103,7 +111,7 @@ def open_session(
         feed=parts.test.rows() if market is None else market.rows,
         history=history,
         instruments=parts.instruments,
-        turn=AgentTurn(parts.strategy(model), commitments, journal, model),
+        turn=AgentTurn(strategy, commitments, journal, model),
         cadence=parts.cadence(),
         gate=gate,
         guard=guard,

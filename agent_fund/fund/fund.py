@@ -155,7 +155,7 @@ class Fund:
             self.kill("a limit is broken")
         if self._guard is not None and machine.mode is not Mode.HALTED:
             self._look(bar, closes)
-        if self._flows.due(close_time) and self._flows.attempt(self._situation(), machine):
+        if self._flows.due(close_time) and self._flows.attempt(self.situation(), machine):
             self._hold()
         if self._cadence.due(bar, close_time) and machine.mode is not Mode.HALTED:
             self._decide(bar)
@@ -179,7 +179,7 @@ class Fund:
             return
         if self._bar < 0:
             raise DomainError("kill", why, "nothing runs before the first bar; do not start it")
-        self._journal.mode("kill", self._situation(), why)
+        self._journal.mode("kill", self.situation(), why)
         self.machine.kill()
         # The guard's own orders are on their way out already; without them it would be longer.
         self._orders.cancel(self._bar, only=Purpose.AGENT)
@@ -221,7 +221,7 @@ class Fund:
         """
         if self.held or self._bar < 0:
             return
-        self._journal.mode("hold", self._situation(), why)
+        self._journal.mode("hold", self.situation(), why)
         self.held = True
         self._orders.cancel(self._bar, only=Purpose.AGENT)
 
@@ -231,7 +231,7 @@ class Fund:
         Returns:
             False if there is nothing to resume from, a limit was broken, or the book is not Safe.
         """
-        machine, situation = self.machine, self._situation()
+        machine, situation = self.machine, self.situation()
         halted = machine.mode is Mode.HALTED
         if not (halted or (self.held and machine.mode is Mode.ACTIVE)) or machine.breached:
             return False
@@ -307,7 +307,8 @@ class Fund:
             if not machine.tick(mark) and not known and monitor is not None:
                 monitor.broken(bar, when, mark, machine.h, self._anchor_bar, machine.broken)
 
-    def _situation(self) -> Situation:
+    def situation(self) -> Situation:
+        """What the guard looks at now: the book really held, at the last close."""
         snapshot = self._history.snapshot()
         volumes = {s: snapshot.volumes(s, CAPACITY_BARS) for s in self._symbols}
         return Situation(
@@ -336,7 +337,7 @@ class Fund:
             return  # on the way out, inside the horizon of the last decision
         elif machine.killed:
             if self._holdings.flat:
-                self._journal.mode("done", self._situation(), "flat")
+                self._journal.mode("done", self.situation(), "flat")
                 machine.done(flat=True)
             else:
                 self._exit()
@@ -347,7 +348,7 @@ class Fund:
 
     def _holds(self) -> bool:
         """Whether the limits marked ``always`` hold at this close too."""
-        return self._require_guard().holds(self._situation())
+        return self._require_guard().holds(self.situation())
 
     def _covered(self, bar: int, closes: tuple[int, ...]) -> Bounds | None:
         """The bounds in force, if their certificate covers this very book at these prices."""
@@ -361,7 +362,7 @@ class Fund:
 
     def _recertify(self) -> bool:
         """Certify the held book anew, if that is Safe."""
-        situation = self._situation()
+        situation = self.situation()
         certified = self._gate.look(situation)
         if certified is None:
             return False
@@ -389,14 +390,14 @@ class Fund:
                 return  # without its open orders the book is Safe
             if self._orders.any_open:
                 return  # what is not confirmed as cancelled may fill: nothing is closed beside it
-        situation = self._situation()
+        situation = self.situation()
         why, fraction = guard.explain(situation), reduction(guard, situation)
         self.machine.reduce()
         self._leave(Purpose.REDUCE, fraction, situation, why)
 
     def _exit(self) -> None:
         """On to flat: close every position, at limits that fill anywhere inside the set."""
-        guard, situation = self._require_guard(), self._situation()
+        guard, situation = self._require_guard(), self.situation()
         why = None if self.machine.killed else guard.explain(situation)
         self._leave(Purpose.EXIT, Fraction(1), situation, why)
 
@@ -429,7 +430,7 @@ class Fund:
         asked = self._turn.ask(bar, self._history.snapshot(), book)
         if asked is None:
             return
-        situation = self._situation()
+        situation = self.situation()
         if self.machine.mode is Mode.ACTIVE and not self.held:
             verdict = self._gate.judge(asked.proposal, situation)
         else:

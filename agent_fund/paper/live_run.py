@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.runfile import seconds
 from agent_fund.backtest.session import Market, Session
@@ -16,18 +17,23 @@ from agent_fund.execution.live.live_carriage import LiveCarriage
 from agent_fund.execution.live.live_file import LiveFile
 from agent_fund.execution.live.live_venue import LiveVenue
 from agent_fund.execution.live.tape import Tape
+from agent_fund.execution.route.search import Router
+from agent_fund.execution.route.terms import RouteTerms
 from agent_fund.fund.control import ControlBoard
 from agent_fund.fund.terms import Tick
+from agent_fund.guard.engine import Guard
 from agent_fund.market.bars import Row
 from agent_fund.paper.clock import WallClock
 from agent_fund.paper.errors import PaperError
 from agent_fund.paper.feed import LiveFeed, row_of
 from agent_fund.paper.operators import Operators
 from agent_fund.paper.reconcile import Reconciler
+from agent_fund.paper.routed import RoutedStrategy
 from agent_fund.paper.status import status_of
 from agent_fund.paper.wiring import Wired
 
 ToldBar = Callable[[Tick, Session, "Stores"], None]
+_QUOTES = 2.0  # seconds that all quotes of one search may take
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
 
 
@@ -67,6 +73,7 @@ class LiveRun:
             raise PaperError("run file", "no [paper] section", "state bar, bars and connections")
         self._parts, self._stores, self._wired = parts, stores, wired
         self._run, self._clock, self._board = run, clock, board
+        self._section = section
         self._bar_seconds, self._bars = seconds(section.bar), section.bars
         self.venues = {
             name: LiveVenue(
@@ -80,9 +87,10 @@ class LiveRun:
             )
             for name, adapter in wired.adapters.items()
         }
-        drivers = [(c, LegDriver(c.name, c, stores.legs, run, self._now)) for c in wired.carriers]
+        self._drivers = [LegDriver(c.name, c, stores.legs, run, self._now) for c in wired.carriers]
+        carriers = list(zip(wired.carriers, self._drivers, strict=True))
         self._carriage = LiveCarriage(
-            drivers, stores.legs, stores.tape, stores.alarms, self._transfer_deadline
+            carriers, stores.legs, stores.tape, stores.alarms, self._transfer_deadline
         )
         self._feed = LiveFeed(
             parts.instruments,
@@ -105,7 +113,7 @@ class LiveRun:
     @property
     def market(self) -> Market:
         """What the fund trades on."""
-        return Market(self._feed.rows(), dict(self.venues), self._carriage)
+        return Market(self._feed.rows(), dict(self.venues), self._carriage, self._routed)
 
     @property
     def rows(self) -> list[Row]:
@@ -118,7 +126,12 @@ class LiveRun:
         return bool(self._bars) and len(self._stores.tape.bars()) >= self._bars
 
     def begin(self, session: Session) -> None:
-        """The fund is put together; operators can be heard from now on."""
+        """The fund is put together; operators can be heard from now on.
+
+        Every leg under way is asked after first: then no nonce that it holds is given out again.
+        """
+        for driver in (*(venue.driver for venue in self.venues.values()), *self._drivers):
+            driver.ask()
         self._session = session
         tape, alarms = self._stores.tape, self._stores.alarms
         self._operators = Operators(self._board, session.fund, tape, alarms)
@@ -137,6 +150,37 @@ class LiveRun:
     def close(self) -> None:
         """Let go of every connection; what is under way stays under way."""
         self._run(self._wired.close())
+
+    # -- routes --------------------------------------------------------------------------------
+
+    def _routed(self, strategy: Strategy) -> Strategy:
+        """``strategy`` with its purchases routed, if the run file asks for it."""
+        stated = self._section.route
+        if stated is None:
+            return strategy
+        mandate = self._parts.mandate
+        terms = RouteTerms(
+            time_out=_QUOTES,
+            parts=stated.parts,
+            tolerance=stated.tolerance,
+            risk_per_hour=stated.risk_per_hour,
+            fee=mandate.costs.fee,
+            # What a venue has done, the fund is told at its next bar.
+            settles=dict.fromkeys(self._wired.adapters, self._bar_seconds),
+            step=self._wired.step,
+        )
+        carriers = {carrier.name: carrier for carrier in self._wired.carriers}
+        router = Router(self._wired.adapters, carriers, terms, self._clock.now)
+        return RoutedStrategy(
+            strategy,
+            router,
+            Guard(mandate),
+            self._stores.tape,
+            self._run,
+            lambda: self._begun()[0].fund.situation(),
+            self._carriage.begun,
+            any_venue=stated.any_venue,
+        )
 
     # -- between two bars ---------------------------------------------------------------------
 

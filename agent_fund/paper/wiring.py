@@ -54,10 +54,15 @@ Covers = Callable[[str], Cover | None]
 
 @dataclass
 class Wired:
-    """What a run talks to."""
+    """What a run talks to.
+
+    Attributes:
+        step: base units of the currency; what is moved between places is a multiple of it.
+    """
 
     adapters: dict[str, Adapter]
     carriers: list[Carrier]
+    step: int
 
     async def close(self) -> None:
         """Let go of every connection; what is under way stays under way."""
@@ -109,7 +114,7 @@ class Wiring:
         Raises:
             PaperError, KeyRefused, ExecutionError: with the fix.
         """
-        wired = Wired({}, [])
+        wired = Wired({}, [], self._step())
         try:
             await self._build(wired)
         except BaseException:
@@ -136,6 +141,14 @@ class Wiring:
     def of(self, venue: str) -> list[Instrument]:
         """The run's instruments at ``venue``."""
         return [i for i in self._instruments if i.venue.name == venue]
+
+    def _step(self) -> int:
+        """What the token of the currency with the fewest decimals can express."""
+        named = self._connections.venues.values()
+        tokens = [v.tokens for v in named if isinstance(v, UniswapSpec | NearSpec)]
+        symbol, scale = self._currency.symbol, self._currency.scale
+        least = min((t[symbol].decimals for t in tokens if symbol in t), default=scale)
+        return int(10 ** max(0, scale - least))
 
     async def _venue(self, venue: str, spec: VenueSpec) -> Adapter:
         match spec:

@@ -27,6 +27,7 @@ def test_a_payment_goes_to_the_claim_of_its_amount_with_the_earliest_deadline() 
     claims = [Claim(1, 5, 20, 2, True), Claim(2, 5, 10, 3, True), Claim(3, 4, 10, 3, True)]
     assert refunded(claims, [Payment(5, 9)]) == {2}
     assert refunded(claims, [Payment(5, 9), Payment(4, 9)]) == {2, 3}
+    assert refunded(claims, [Payment(5, 9), Payment(5, 9)]) == {1, 2}
     assert refunded(claims, [Payment(9, 9)]) == {2, 3}  # one sum for both
     assert refunded(claims, [Payment(5, 3), Payment(5, 3)]) == {1}  # 2 was made no earlier
     assert refunded(claims, [Payment(8, 9)]) == frozenset()

@@ -157,6 +157,28 @@ def test_numbers_too_large_for_the_chain_prove_nothing_there(
     assert any(isinstance(answer, int) and abs(answer) >> 170 for answer in found)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("bits", [128, 190, 214, 216, 230, 250, 253, 254, 255])
+def test_no_number_wraps_round(verifier: tuple[Anvil, str], bits: int, sign: int) -> None:
+    large = sign << bits
+    high = max(large, 0)
+    found = []
+    for weight in (3, -3):
+        for case in range(8):
+            one = [large if case == at else 5 for at in range(8)]
+            constant, linear, slope, offset, coefficient, bound, end, y = one
+            hinges = (Hinge(large if case == 0 else weight, 0, slope, offset),)
+            form = Form(constant, (linear,), hinges)
+            rows = (Row(((0, coefficient),), max(bound, 0)),)
+            stress = StressSet(((-SCALE, high if case == 6 else end),), rows)
+            concave = hinges[0].weight < 0
+            leaf = Leaf((ONE,) if concave else (), ((0, abs(y)),))
+            parts = form_bytes(form), stress_bytes(stress), pack(leaf)
+            found.append(by_contract(verifier, *parts))
+            assert found[-1] in (LARGE, by_kernel(form, stress, parts[2]))
+    assert (LARGE in found) == (bits > 190)
+
+
 def test_within_the_stated_size_nothing_is_too_large(verifier: tuple[Anvil, str]) -> None:
     most = (1 << 210) - 1
     box = ((-SCALE, SCALE),)

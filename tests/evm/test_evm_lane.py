@@ -87,7 +87,7 @@ def test_a_bump_replaces_what_waits_in_the_pool(world: World) -> None:
             found = await trader.lane.outcome(higher)
             assert found.state is BatchState.MINED
             assert found.essential[0].hash == higher.transactions[0].hash
-            assert int(await chain.rpc("eth_getBalance", ELSEWHERE, "latest"), 16) >= 5
+            assert await chain.coin(ELSEWHERE) >= 5
 
     on_chain(world, steps)
 
@@ -112,13 +112,15 @@ def test_a_cancel_of_an_earlier_version_replaces_the_latest(world: World) -> Non
     async def steps(chain: Chain) -> None:
         trader = await world.trader(chain)
         with world.automine_off():
-            low = await signed(trader)
+            before = await chain.coin(ELSEWHERE)
+            low = await signed(trader, payment(9))
             await trader.lane.send(low)
             for _ in range(4):
                 await trader.lane.send(await trader.lane.bump(low))
             await trader.lane.cancel(low)
             world.mine(3)
             assert (await trader.lane.outcome(low)).state is BatchState.REPLACED
+            assert await chain.coin(ELSEWHERE) == before
 
     on_chain(world, steps)
 
@@ -187,7 +189,7 @@ def test_a_cancel_keeps_the_approvals_and_replaces_the_rest(world: World) -> Non
         approve = Call(
             world.usdc, call_data("approve(address,uint256)", ELSEWHERE, 7), approval=True
         )
-        before = int(await chain.rpc("eth_getBalance", ELSEWHERE, "latest"), 16)
+        before = await chain.coin(ELSEWHERE)
         with world.automine_off():
             batch = await signed(trader, approve, payment(9))
             await trader.lane.send(batch)
@@ -197,7 +199,7 @@ def test_a_cancel_keeps_the_approvals_and_replaces_the_rest(world: World) -> Non
         assert found.state is BatchState.REPLACED
         assert found.final
         assert found.gas == 100 * COIN - await chain.coin(trader.key.address)
-        assert int(await chain.rpc("eth_getBalance", ELSEWHERE, "latest"), 16) == before
+        assert await chain.coin(ELSEWHERE) == before
         assert await trader.allowance(world.usdc, ELSEWHERE) == 7
 
     on_chain(world, steps)

@@ -138,6 +138,14 @@ class LegStore:
             venue,
         )
 
+    def asked_for(self, wanted: Mapping[str, Any]) -> list[StoredLeg]:
+        """The legs whose requests say what ``wanted`` says, in the order of their intents."""
+        return [
+            leg
+            for leg in self._legs("ORDER BY rowid")
+            if all(leg.request.get(name) == value for name, value in wanted.items())
+        ]
+
     def owner(self, venue: str, reference: str) -> str | None:
         """The leg that has that reference at the venue, if it is one of ours."""
         found = self._file.rows(

@@ -56,6 +56,12 @@ class LiveCarriage:
         found = self._serving(source, target)
         return None if found is None else found[0]
 
+    def begun(self, bar: int, source: str, target: str) -> StoredLeg | None:
+        """The transfer that was begun at the close of ``bar`` between these places, if any was."""
+        wanted = {"kind": "transfer", "bar": bar, "source": source, "target": target}
+        found = self._legs.asked_for(wanted)
+        return found[-1] if found else None
+
     def send(self, transit: Transit, bar: int) -> None:
         """Begin to carry what the ledger has just booked as under way."""
         recorded = self._next

@@ -1,0 +1,30 @@
+"""One devnet for the folder; every process of the fund dies through one door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import aiohttp
+import pytest
+from faults_world import Fund, Stage
+
+from agent_fund.execution.exchange.connect import Setting
+from agent_fund.paper import wiring
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    made = Stage(tmp_path_factory.mktemp("devnet"))
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="session")
+def fund() -> Iterator[Fund]:
+    made = Fund()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aiohttp.ClientSession, "_request", made.request())
+        patch.setattr(wiring, "Setting", partial(Setting, monotonic=made.monotonic))
+        yield made
+    made.close()

@@ -1,0 +1,380 @@
+"""The devnet in a thread of its own, and processes of a fund on it that can die at any point.
+
+A point is a write to the live file, before and after it is durable, or a request over the network,
+before it leaves and after the venue has answered it. What is true is read at the venues, never
+from what the fund was told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from agent_fund.devnet.near.devnet import FUND, VERIFIER
+from agent_fund.devnet.network import FILE, Network
+from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, EXCHANGE, NEAR, VENUES, Plan
+from agent_fund.devnet.tokens import balance
+from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
+from agent_fund.domain.order import Order, Purpose, Side
+from agent_fund.execution.account import Bucket
+from agent_fund.execution.across.contracts import DEPOSITED
+from agent_fund.execution.custody.cover import Cover
+from agent_fund.execution.desk import Desk
+from agent_fund.execution.keys.keyring import Keyring
+from agent_fund.execution.ledger import Ledger
+from agent_fund.execution.live.alarms import Alarms
+from agent_fund.execution.live.leg_driver import LegDriver
+from agent_fund.execution.live.leg_store import LegStore
+from agent_fund.execution.live.live_carriage import LiveCarriage
+from agent_fund.execution.live.live_file import LiveFile
+from agent_fund.execution.live.live_venue import LiveVenue
+from agent_fund.execution.live.tape import Tape
+from agent_fund.paper.connections import Connections, load_connections
+from agent_fund.paper.run import _Covers
+from agent_fund.paper.wiring import Wired, Wiring
+
+USD = Asset("USD", 8)
+PRICE = Decimal("1200.00")
+MANDATE = bytes(31) + b"\1"
+SYMBOLS = {EXCHANGE: "ETH", CHAIN_A: "ETH-A", CHAIN_B: "ETH-B", NEAR: "ETH-N"}
+_CHAINS = {CHAIN_A: "eip155:31337", CHAIN_B: "eip155:31338", NEAR: "near:devnet"}
+LINES = {
+    symbol: Instrument(
+        symbol,
+        Asset(symbol, 4),
+        USD,
+        Venue(venue, Chain(_CHAINS[venue]) if venue in _CHAINS else None),
+        price_scale=2,
+        lot=10,
+        underlying="ETH",
+    )
+    for venue, symbol in SYMBOLS.items()
+}
+AT = {line.venue.name: line for line in LINES.values()}
+LIFE = 900  # seconds that an order may take to begin
+_OWN = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.MARGIN)
+
+
+class Killed(BaseException):
+    """The process is gone; no handler of an error may catch it."""
+
+
+@dataclass
+class Fate:
+    """When a process dies: at its point number ``at``, counted from 1; None: never.
+
+    Attributes:
+        seen: what the points were, in order, once it is ``armed``.
+    """
+
+    at: int | None = None
+    armed: bool = False
+    dead: bool = False
+    seen: list[str] = field(default_factory=list)
+
+    def point(self, what: str) -> None:
+        """Here it may die; a dead process does nothing more."""
+        if self.dead:
+            raise Killed
+        if not self.armed:
+            return
+        self.seen.append(what)
+        if len(self.seen) == self.at:
+            self.dead = True
+            raise Killed
+
+
+class MortalFile(LiveFile):
+    """A live file whose process may die at a commit, before or after it is durable."""
+
+    def __init__(self, path: Path, fate: Fate) -> None:
+        self._fate = fate
+        super().__init__(path)
+        # A kill leaves what the system was given; only a power cut asks for more, and takes longer.
+        self._db.execute("PRAGMA synchronous = OFF")
+
+    def _commit(self) -> None:
+        self._fate.point("before a commit")
+        super()._commit()
+        self._fate.point("after a commit")
+
+
+class Fund:
+    """What all processes of the fund in one test share: the event loop, and who is alive.
+
+    Attributes:
+        skew: seconds that the fund's monotonic clock is ahead.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.fate = Fate()
+        self.skew = 0.0
+        self._real: Any = aiohttp.ClientSession._request
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.skew
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return self.loop.run_until_complete(coroutine)
+
+    def request(self) -> Callable[..., Coroutine[Any, Any, Any]]:
+        """What takes the place of aiohttp's: only requests of the fund are points."""
+        fund, real = self, self._real
+
+        async def _request(session: Any, method: str, url: Any, **rest: Any) -> Any:
+            if asyncio.get_running_loop() is not fund.loop:
+                return await real(session, method, url, **rest)
+            fund.fate.point(f"before {method}")
+            answer = await real(session, method, url, **rest)
+            if fund.fate.armed:
+                await answer.read()
+            fund.fate.point(f"after {method}")
+            return answer
+
+        return _request
+
+    def bury(self) -> None:
+        """Nothing of a dead process goes on."""
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.run(asyncio.wait(tasks))
+
+    def close(self) -> None:
+        self.run(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+
+class Stage:
+    """The devnet, its price standing still, its relayer working only when told to."""
+
+    def __init__(self, folder: Path) -> None:
+        cash = dict.fromkeys(VENUES, Decimal(100_000))
+        plan = Plan("USD", SYMBOLS, cash, (PRICE,), MANDATE)
+        self.folder = folder
+        self.network = Network(plan, folder)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        try:
+            self.run(self._up())
+        except BaseException:
+            self._halt()
+            raise
+
+    async def _up(self) -> None:
+        await self.network.__aenter__()
+        assert self.network.relayer is not None
+        await self.network.relayer.stop()
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        return future.result()
+
+    def down(self) -> None:
+        try:
+            self.run(self.network.__aexit__(None, None, None))
+        finally:
+            self._halt()
+
+    def _halt(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def connections(self) -> Connections:
+        return load_connections(self.folder / FILE)
+
+    def mine(self, blocks: int = 3) -> None:
+        """So many blocks on both chains; the relayer takes a turn between them."""
+
+        async def work() -> None:
+            for side in self.network.sides.values():
+                for _ in range(blocks):
+                    await side.chain.rpc("evm_mine")
+
+        self.run(work())
+
+    def relay(self) -> None:
+        """The relayer looks at every deposit once."""
+        assert self.network.relayer is not None
+        self.run(self.network.relayer.turn())
+
+    # -- what is true -------------------------------------------------------------------------
+
+    def truth(self, venue: str) -> tuple[int, int]:
+        """(currency, coin) that the fund has at ``venue``, in the fund's base units, exactly."""
+        coin = AT[venue].base
+        if venue == EXCHANGE:
+            account = self.network.exchange.spot_account
+            return USD.units(account.total("USDT")), coin.units(account.total("ETH"))
+        if venue == NEAR:
+            units = [self._near(token) for token in ("usdc.near", "eth.near")]
+        else:
+            units = self.run(self._tokens(venue))
+        return _exactly(units[0], 6, USD), _exactly(units[1], 18, coin)
+
+    def _near(self, token: str) -> int:
+        chain = self.network.near.chain
+        asked = json.dumps({"account_id": FUND, "token_id": f"nep141:{token}"}).encode()
+        return int(json.loads(chain.view(VERIFIER, "mt_balance_of", asked, chain.head)))
+
+    async def _tokens(self, venue: str) -> list[int]:
+        side = self.network.sides[venue]
+        holder = self.holder(venue)
+        tokens = (side.dollar.address, side.weth)
+        return [await balance(side.deployer, token, holder) for token in tokens]
+
+    def holder(self, venue: str) -> str:
+        """The address that holds the fund's tokens at ``venue``."""
+        spec: Any = self.connections.venues[venue]
+        return str(spec.key.rpartition("#")[2] if spec.safe is None else spec.safe.address)
+
+    def deposits(self, venue: str) -> int:
+        """How many deposits the SpokePool of ``venue`` has ever taken."""
+        side = self.network.sides[venue]
+
+        async def count() -> int:
+            head = await side.chain.head()
+            return len(await DEPOSITED.find(side.chain, side.across.spoke_pool, 0, head))
+
+        return int(self.run(count()))
+
+
+def _exactly(units: int, decimals: int, asset: Asset) -> int:
+    made = Decimal(units).scaleb(asset.scale - decimals)
+    assert made == int(made), (units, asset)
+    return int(made)
+
+
+class Process:
+    """One process of the fund at ``venues``: real adapters, desk and ledger over one file.
+
+    Args:
+        capital: (currency, coin) at each venue when the fund began.
+    """
+
+    def __init__(
+        self, stage: Stage, fund: Fund, path: Path, capital: Mapping[str, tuple[int, int]]
+    ) -> None:
+        self.stage, self._fund = stage, fund
+        self._stack = ExitStack()
+        self.file = MortalFile(path, fund.fate)
+        self._stack.callback(self.file.close)
+        try:
+            self._build(stage.connections, capital)
+        except BaseException:
+            self.end()
+            raise
+
+    def _build(self, wires: Connections, capital: Mapping[str, tuple[int, int]]) -> None:
+        run, now = self._fund.run, lambda: time.time_ns() // 1_000_000
+        lines = [AT[venue] for venue in capital]
+        covers = _Covers(wires)
+        used = wires if len(capital) > 1 else wires.model_copy(update={"carriers": {}})
+        wired: Wired = run(
+            Wiring(used, lines, USD, Keyring(self.stage.folder), MANDATE, covers).build()
+        )
+        self._stack.callback(lambda: run(wired.close()))
+        self.adapters = wired.adapters
+        self.alarms = Alarms(self.file, now)
+        self.legs = LegStore(self.file, self.alarms, now)
+        tape = Tape(self.file)
+        self.ledger = Ledger(USD, {line.symbol: line for line in lines})
+        for venue, (money, coins) in capital.items():
+            if money:
+                self.ledger.deposit(USD, money, venue, f"capital {venue}")
+            if coins:
+                self.ledger.deposit(AT[venue].base, coins, venue, f"coins {venue}")
+
+        def seconds() -> int:
+            return now() // 1000
+
+        began = _began(tape, seconds())
+        self.venues = {
+            name: LiveVenue(
+                adapter,
+                LegDriver(name, adapter, self.legs, run, seconds),
+                self.legs,
+                tape,
+                self.alarms,
+                run,
+                lambda order, bar: began + LIFE,
+            )
+            for name, adapter in wired.adapters.items()
+        }
+        covers.live = self  # type: ignore[assignment]
+        carriers = [(c, LegDriver(c.name, c, self.legs, run, seconds)) for c in wired.carriers]
+        self.carriage = LiveCarriage(
+            carriers, self.legs, tape, self.alarms, lambda bar: began + LIFE
+        )
+        self.desk = Desk(self.ledger, self.venues, self.carriage)
+
+    def tend(self) -> None:
+        """What a run does between two bars."""
+        for venue in self.venues.values():
+            venue.tend()
+        self.carriage.tend()
+
+    def open(self, bar: int) -> None:
+        """What a run does at the open of a bar."""
+        self.desk.arrive(bar)
+        self.desk.on_open(bar, {}, {})
+
+    def books(self, venue: str) -> tuple[int, int]:
+        """(currency, coin) at ``venue`` by the ledger."""
+        assets = (USD, AT[venue].base)
+        money, coins = (sum(self.ledger.balance(venue, a, b) for b in _OWN) for a in assets)
+        return money, coins
+
+    def end(self) -> None:
+        """The process is gone, gently or not: nothing more is sent."""
+        self._fund.bury()
+        self._fund.fate = Fate()
+        self._stack.close()
+
+
+def _began(tape: Tape, now: int) -> int:
+    """When the fund began, as its first process wrote it down: deadlines do not get younger."""
+    if not tape.bars():
+        tape.add_bar(0, now)
+    return int(tape.bars()[0])
+
+
+_NUMBER = iter(range(1, 10**6))
+
+
+def order(venue: str, side: Side, quantity: str, limit: str) -> Order:
+    """A new order that lives until it is ended."""
+    line = AT[venue]
+    return Order(
+        f"order{next(_NUMBER):027}",
+        line,
+        side,
+        line.quantity(quantity),
+        line.price(limit),
+        Purpose.AGENT,
+        expires=10_000,
+    )
+
+
+def transfer_id() -> str:
+    """An id for one transfer."""
+    return f"move{next(_NUMBER):028}"
+
+
+__all__ = ["Cover"]
