@@ -3,8 +3,9 @@
     python -m benchmarks.execution_custody [--json]
 
 A swap is one of 1 WETH in the published Uniswap V2, its pool and the receiver's balance in use
-before, blocks 12 seconds apart. The plain key and the Safe are measured with a standing allowance, as is usual; the module
-sets and resets an exact one within its call, which for the plain key is two transactions more.
+before, blocks 12 seconds apart. The plain key and the Safe are measured with a standing allowance,
+as is usual; the module sets and resets an exact one within its call, which for the plain key is two
+transactions more.
 
 A leaf check is ``LeafVerifier.provedBound`` over the loss of a seeded book of N instruments as the
 guard compiles it (``benchmarks.guard_cases``), with the finder's own leaf; its answer is compared

@@ -25,8 +25,8 @@ from contracts.mutants import MUTANTS, Mutant
 ROOT = FOLDER.parent
 COPIED = ("agent_fund", "tests/contracts", "contracts", "pyproject.toml")
 TESTS = {
-    "module": ["module", "roles", "tokens", "custody"],
-    "leaf": ["leaf"],
+    "module": ["module", "verdicts", "roles", "tokens", "custody"],
+    "leaf": ["leaf", "leaf_bytes"],
 }
 
 

@@ -26,7 +26,7 @@ class BookReplay:
     Args:
         capital: cash by place at the start.
         transfer_bars: bars that a transfer is under way.
-        carried: by real carriers, in their own time; ``transfer_bars`` is the least then.
+        carried: by real carriers, in their own time.
     """
 
     def __init__(
@@ -122,11 +122,7 @@ class BookReplay:
         A real carrier keeps its own time, may take its price, and may bring the money back.
         """
         transit = next((t for t in self._transit if t.transfer_id == record["id"]), None)
-        if (
-            transit is None
-            or record["bar"] != bar
-            or not (transit.due == bar or (self._carried and transit.due < bar))
-        ):
+        if transit is None or record["bar"] != bar or not (transit.due == bar or self._carried):
             raise AuditError("arrival", record["id"], f"no such transfer is due in bar {bar}")
         if self._fundings or self._filled or self._pending:
             raise AuditError("arrival", record["id"], "transfers arrive before funding and fills")

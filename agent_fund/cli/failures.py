@@ -18,6 +18,7 @@ from agent_fund.devnet.errors import DevnetError
 from agent_fund.domain.errors import DomainError
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.fund.control_file import CommandError, ControlError
+from agent_fund.fund.control_process import AlreadyRunningError
 from agent_fund.market.errors import ExchangeError, MarketError
 from agent_fund.paper.errors import PaperError
 
@@ -32,6 +33,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (PaperError, ExitCode.BAD_INPUT),
     (DevnetError, ExitCode.BAD_INPUT),
     (CommandError, ExitCode.BAD_INPUT),
+    (AlreadyRunningError, ExitCode.BAD_INPUT),
     (ControlError, ExitCode.CONTROL_UNREADABLE),
     (ConfigurationError, ExitCode.BAD_INPUT),
     (MarketError, ExitCode.MARKET_DATA_REFUSED),

@@ -49,7 +49,7 @@ class Network:
         step: seconds that each price of the plan lasts.
 
     Attributes:
-        sides: by venue name of the two chains.
+        sides: by venue name of the two chains. ``holders``: who holds the fund's tokens there.
     """
 
     def __init__(self, plan: Plan, folder: Path, step: float = 1.0) -> None:
@@ -58,6 +58,7 @@ class Network:
         self.played = 0
         self._step = step
         self.sides: dict[str, EvmSide] = {}
+        self.holders: dict[str, str] = {}
         self._keys = [bytes.fromhex(key[2:]) for key in DEVELOPMENT_KEYS]
         seed = hashlib.sha256(FUND.encode()).digest()  # of DevnetKey(FUND)
         self.signer = LoopbackSigner(self._keys[_TRADER : _GUARD + 1], (seed,))
@@ -149,7 +150,8 @@ class Network:
         side_a, side_b = self.sides[CHAIN_A], self.sides[CHAIN_B]
         roles = Roles(addresses[_GUARD], addresses[_TRADER], NOTHING, self.plan.mandate_hash)
         safe = await deploy_safe(side_a.deployer, roles)
-        for name, holder in ((CHAIN_A, safe.address), (CHAIN_B, addresses[_TRADER])):
+        self.holders = {CHAIN_A: safe.address, CHAIN_B: addresses[_TRADER]}
+        for name, holder in self.holders.items():
             side, cash = self.sides[name], int(self.plan.cash[name] * 10**DOLLAR_DECIMALS)
             await mint(side.deployer, side.dollar.address, holder, cash)
             stock = 10**7 * 10**DOLLAR_DECIMALS

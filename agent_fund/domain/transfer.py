@@ -39,7 +39,7 @@ class Transfer:
 class Transit:
     """A transfer under way: it has left its source and arrives at the open of bar ``due``.
 
-    A real carrier keeps its own time: ``due`` is then the bar in which it is first asked.
+    A real carrier keeps its own time, and ``due`` says only when it was expected.
     """
 
     transfer_id: str

@@ -34,6 +34,7 @@ from agent_fund.paper.wiring import Wired
 
 ToldBar = Callable[[Tick, Session, "Stores"], None]
 _QUOTES = 2.0  # seconds that all quotes of one search may take
+_BARRED = 500  # milliseconds between two looks at the board while the first bar must wait
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
 
 
@@ -89,7 +90,7 @@ class LiveRun:
         }
         self._drivers = [LegDriver(c.name, c, stores.legs, run, self._now) for c in wired.carriers]
         carriers = list(zip(wired.carriers, self._drivers, strict=True))
-        self._carriage = LiveCarriage(
+        self.carriage = LiveCarriage(
             carriers, stores.legs, stores.tape, stores.alarms, self._transfer_deadline
         )
         self._feed = LiveFeed(
@@ -113,7 +114,7 @@ class LiveRun:
     @property
     def market(self) -> Market:
         """What the fund trades on."""
-        return Market(self._feed.rows(), dict(self.venues), self._carriage, self._routed)
+        return Market(self._feed.rows(), dict(self.venues), self.carriage, self._routed)
 
     @property
     def rows(self) -> list[Row]:
@@ -178,7 +179,7 @@ class LiveRun:
             self._stores.tape,
             self._run,
             lambda: self._begun()[0].fund.situation(),
-            self._carriage.begun,
+            self.carriage.begun,
             any_venue=stated.any_venue,
         )
 
@@ -188,12 +189,15 @@ class LiveRun:
         session, operators = self._begun()
         for venue in self.venues.values():
             venue.tend()
-        self._carriage.tend()
+        self.carriage.tend()
         if self._compared != session.fund.bar:
             self._compared = session.fund.bar
             self._reconciler.compare(session.ledger, session.fund.book)
             self._beat(session)
         operators.heed()
+        while operators.barred and not self._clock.stopped:
+            self._clock.sleep(_BARRED)
+            operators.heed()
 
     def _over(self, number: int) -> bool:
         return self._clock.stopped or bool(self._bars and number >= self._bars)

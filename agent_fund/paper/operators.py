@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.tape import Tape
-from agent_fund.fund.control import ControlBoard
+from agent_fund.fund.control import ControlBoard, Standing
 from agent_fund.fund.control_command import Act, Command, Outcome, Stance
 from agent_fund.fund.fund import Fund
 from agent_fund.guard.machine import Mode
@@ -19,7 +19,10 @@ class Operators:
     """Between ``board`` and ``fund``.
 
     Args:
-        replayed: acts on the tape, as (bar, body); they are done again first.
+        tape: acts on it are done again first.
+
+    Attributes:
+        barred: whether the first bar must wait, because a halt stands.
     """
 
     def __init__(self, board: ControlBoard, fund: Fund, tape: Tape, alarms: Alarms) -> None:
@@ -28,6 +31,7 @@ class Operators:
         self._tape = tape
         self._alarms = alarms
         self._again = list(tape.acts())
+        self.barred = False
 
     def repeat(self, bar: int) -> None:
         """Do again what was done after ``bar`` before the crash."""
@@ -38,8 +42,11 @@ class Operators:
     def heed(self) -> None:
         """Do what the board says now, and answer."""
         fund, standing = self._fund, self._board.standing()
-        if fund.bar < 0 or self._again:
-            return  # nothing has begun that could be held, or the past is not made again yet
+        if self._again:
+            return  # the past is not made again yet
+        if fund.bar < 0:
+            self._before_the_first_bar(standing)
+            return
         why = standing.fault or "the stance of the board"
         asked = {command.act: command for command in standing.pending}
         if standing.stance is Stance.FLATTEN and not fund.leaving:
@@ -48,6 +55,14 @@ class Operators:
             self._act(Act.HALT, _words(asked.get(Act.HALT), why))
         for command in standing.pending:
             self._answer(command)
+
+    def _before_the_first_bar(self, standing: Standing) -> None:
+        """Nothing has begun that could be held: while a halt stands, nothing begins."""
+        for command in standing.pending:
+            waits = "no bar has begun; none will until the fund is resumed"
+            begins = command.act is Act.RESUME
+            self._board.answer(command.id, "the first bar may begin" if begins else waits)
+        self.barred = self._board.standing().stance is not Stance.RUN
 
     def _act(self, act: Act, why: str) -> bool:
         self._tape.act(self._fund.bar, {"act": act.value, "why": why})

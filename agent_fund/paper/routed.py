@@ -23,7 +23,7 @@ from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import StoredLeg
 from agent_fund.execution.live.tape import Answer, Tape
 from agent_fund.execution.route.explain import Explanation
-from agent_fund.execution.route.goal import Buy, in_line
+from agent_fund.execution.route.goal import Buy, Sale, in_line
 from agent_fund.execution.route.run import Filled, Outcome, RouteRun, StageReport
 from agent_fund.execution.route.search import Router
 from agent_fund.execution.route.stages import Bridge, Stage
@@ -111,7 +111,8 @@ class RoutedStrategy:
             return True, proposal
         quantity, scale, limit = in_line(short.instrument, short.quantity, short.limit)
         line = short.instrument
-        goal = Buy(line.underlying, quantity, scale, limit, "" if self._any_venue else line.symbol)
+        wanted = "" if self._any_venue else line.symbol
+        goal = Buy(line.underlying, quantity, scale, limit, wanted, _paying(proposal))
         found = self._run(find_route(goal, self._router, self._situation(), self._guard))
         self.explanations.append(found)
         if found.chosen is None:
@@ -172,6 +173,15 @@ class RoutedStrategy:
             return StageReport(number, Outcome.DONE, received=received)
         back = stage.amount - (before.places[stage.source] - book.places[stage.source])
         return StageReport(number, Outcome.REFUNDED, received=back, reason=leg.detail)
+
+
+def _paying(proposal: Proposal) -> Sale | None:
+    """The first sale that was proposed beside the purchase, and may pay for it."""
+    for leg in proposal.legs:
+        if leg.side is Side.SELL and leg.instrument.margin is None:
+            _, _, limit = in_line(leg.instrument, leg.quantity, leg.limit)
+            return Sale(leg.instrument.symbol, limit)
+    return None
 
 
 def _proposal(body: dict[str, Any], book: Book) -> Proposal:

@@ -18,15 +18,18 @@ from agent_fund.backtest.errors import Interrupted
 from agent_fund.backtest.genesis import PAPER, genesis, run_digest
 from agent_fund.backtest.run import Finished, end, opened_log, run_folder, told
 from agent_fund.backtest.session import open_session, require_admits_something
-from agent_fund.execution.custody.cover import Cover
-from agent_fund.execution.evm.token import Token
+from agent_fund.execution.keys.detect import (
+    require_no_key_values,
+    require_no_keys_in_file,
+)
 from agent_fund.execution.keys.keyring import Keyring
 from agent_fund.execution.live.live_file import FILE, LiveFile
 from agent_fund.fund.control import ControlBoard
 from agent_fund.guard.engine import Guard
 from agent_fund.market.bars import table_of
 from agent_fund.paper.clock import WallClock
-from agent_fund.paper.connections import Connections, UniswapSpec, load_connections
+from agent_fund.paper.connections import Connections, load_connections
+from agent_fund.paper.covers import Covers
 from agent_fund.paper.errors import PaperError
 from agent_fund.paper.live_run import LiveRun, Stores, ToldBar
 from agent_fund.paper.wiring import Wired, Wiring
@@ -60,6 +63,8 @@ def paper(
     section = parts.runfile.paper
     if section is None:
         raise PaperError(f"run file {path}", "no [paper] section", "state bar, bars, connections")
+    require_no_key_values(parts.runfile.model_dump(mode="python"), str(path))
+    require_no_keys_in_file(parts.workspace / parts.runfile.mandate.file)
     wires = load_connections(connections or parts.workspace / section.connections)
     guard = Guard(parts.mandate)
     require_admits_something(parts, guard)
@@ -76,7 +81,7 @@ def paper(
         file = LiveFile(folder / FILE)
         stack.callback(file.close)
         runner = stack.enter_context(asyncio.Runner())
-        covers = _Covers(wires)
+        covers = Covers(wires, parts.currency)
         wired = runner.run(_wired(parts, wires, covers))
         live = LiveRun(parts, Stores.of(file, clock), wired, runner.run, clock, board)
         stack.callback(live.close)
@@ -105,33 +110,10 @@ def paper(
     return told(shown, guard, run_digest(record), folder, ended, ticks, None, silent)
 
 
-class _Covers:
-    """How far each leg reaches on chain, from the orders that the desk has really sent."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
-        self.live: LiveRun | None = None
-
-    def __call__(self, leg_id: str) -> Cover | None:
-        for name, venue in () if self.live is None else self.live.venues.items():
-            spec, found = self._connections.venues[name], venue.admitted(leg_id)
-            if found is None or not isinstance(spec, UniswapSpec):
-                continue
-            order, deadline = found
-            base = spec.tokens[order.instrument.base.symbol]
-            quote = spec.tokens[order.instrument.quote.symbol]
-            return Cover.of_order(
-                order,
-                Token(base.address, base.decimals),
-                Token(quote.address, quote.decimals),
-                {spec.router: spec.router},
-                deadline,
-            )
-        return None
-
-
-async def _wired(parts: Parts, connections: Connections, covers: _Covers) -> Wired:
+async def _wired(parts: Parts, connections: Connections, covers: Covers) -> Wired:
     keyring = Keyring(parts.workspace)
     mandate = bytes.fromhex(parts.mandate.digest)
     wiring = Wiring(connections, parts.instruments, parts.currency, keyring, mandate, covers)
-    return await wiring.build()
+    wired = await wiring.build()
+    covers.places = wiring.places
+    return wired

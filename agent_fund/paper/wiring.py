@@ -87,6 +87,9 @@ class Wiring:
         instruments: of the run. ``currency``: the fund's.
         mandate_hash: 32 bytes, as a Safe's module knows the mandate in force.
         covers: what the guard has admitted, by leg id.
+
+    Attributes:
+        places: where Across takes and brings the currency, by venue.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class Wiring:
         self._chains: dict[str, Chain] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._sites: dict[str, _Site] = {}
+        self.places: dict[str, Place] = {}
 
     async def build(self) -> Wired:
         """Connect to every venue that the run's instruments name, and to every carrier.
@@ -209,6 +213,7 @@ class Wiring:
                 venue, site.chain, site.account, site.lane, token, place.pool, place.depositor
             )
             places.append(made)
+            self.places[venue] = made
         fee = RelayerFee.stated(spec.relative_fee, spec.fixed_fee, self._currency.scale)
         return AcrossCarrier(
             name,

@@ -112,6 +112,15 @@ def test_every_field_belongs_to_the_relay(
     play(chains, scenario)
 
 
+def test_a_deposit_that_is_not_what_was_ordered_is_a_doubt(chains: list[Deployment]) -> None:
+    async def scenario(world: World) -> None:
+        prepared, _ = await opened(world)
+        other = replace(prepared, notes={**prepared.notes, "output_amount": "1"})
+        assert await world.state(other) is LegState.UNKNOWN
+
+    play(chains, scenario)
+
+
 def test_a_fill_in_another_pool_does_not_count(chains: list[Deployment]) -> None:
     async def scenario(world: World) -> None:
         prepared, relay = await opened(world)

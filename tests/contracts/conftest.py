@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from contracts_world import CHAIN_ID, World
+from contracts_world import CHAIN_ID, World, create
 
 from agent_fund.devnet.anvil import Anvil
 from agent_fund.devnet.packages import missing
+from agent_fund.execution.custody.artifact import artifact
 
 ABSENT = "the devnet's npm packages are absent: run `agent-fund devnet fetch` (needs Node.js)"
 
@@ -33,3 +34,11 @@ def world(deployed: World) -> Iterator[World]:
     state = deployed.anvil.call("evm_snapshot")
     yield deployed
     deployed.anvil.call("evm_revert", state)
+
+
+@pytest.fixture(scope="module")
+def verifier(anvil: Anvil) -> Iterator[tuple[Anvil, str]]:
+    state = anvil.call("evm_snapshot")
+    code = "0x" + artifact("LeafVerifier").bytecode.hex()
+    yield anvil, create(anvil, code)
+    anvil.call("evm_revert", state)

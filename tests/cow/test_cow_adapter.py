@@ -272,6 +272,16 @@ def test_a_request_to_cancel_is_no_cancellation(chain: Deployment) -> None:
     play(chain, scenario)
 
 
+def test_an_api_that_has_no_such_order_to_cancel_has_not_canceled_it(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        prepared = await world.sent(SELL)
+        world.server.orders.clear()
+        assert (await world.adapter.cancel(prepared)).state is LegState.SUBMITTED
+        assert world.server.orders == {}
+
+    play(chain, scenario)
+
+
 def test_an_order_invalidated_on_chain_is_canceled_once_that_is_final(chain: Deployment) -> None:
     async def scenario(world: World) -> None:
         prepared = await world.sent(SELL)

@@ -57,6 +57,8 @@ def test_a_placement_that_never_arrived_is_unknown_then_canceled_and_was_sent_on
             assert placed(w.exchange) == 0
             w.clock.pass_by(WINDOW)
             assert (await adapter.status(prepared)).state is LegState.CANCELED
+            # It was told to have ended, and keeps to that.
+            assert (await adapter.submit(prepared)).state is LegState.CANCELED
             assert bought(w) == 0
             assert w.exchange.spot.orders == {}
 

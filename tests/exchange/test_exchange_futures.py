@@ -159,3 +159,19 @@ def test_an_account_in_hedge_mode_does_not_start() -> None:
                 await w.futures()
 
     asyncio.run(run())
+
+
+def test_a_commission_in_the_quote_asset_is_inside_the_quote() -> None:
+    async def run() -> None:
+        async with world() as w:
+            adapter = await w.futures()
+            quantity = PERPETUAL.quantity("0.5")
+            bought = await adapter.quote(PERPETUAL, Side.BUY, quantity)
+            sold = await adapter.quote(PERPETUAL, Side.SELL, quantity)
+            assert bought is not None
+            assert sold is not None
+            assert USD.amount(bought.max_spent) == Decimal("30003") * Decimal("1.0005")
+            assert USD.amount(sold.min_received) == Decimal("29997") * Decimal("0.9995")
+            assert bought.gas == sold.gas == 0
+
+    asyncio.run(run())

@@ -103,6 +103,10 @@ def test_too_little_money_is_a_rejection() -> None:
             report = await adapter.submit(prepared)
             assert report.state is LegState.REJECTED
             assert "InsufficientFunds" in report.detail
+            w.clock.pass_by(7)
+            w.exchange.spot_account.free["USDT"] = Decimal(10**8)
+            assert await adapter.submit(prepared) == report  # ended is ended
+            assert w.exchange.spot.orders == {}
 
     asyncio.run(run())
 

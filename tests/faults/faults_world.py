@@ -11,13 +11,13 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -29,7 +29,6 @@ from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
 from agent_fund.domain.order import Order, Purpose, Side
 from agent_fund.execution.account import Bucket
 from agent_fund.execution.across.contracts import DEPOSITED
-from agent_fund.execution.custody.cover import Cover
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.keys.keyring import Keyring
 from agent_fund.execution.ledger import Ledger
@@ -41,7 +40,7 @@ from agent_fund.execution.live.live_file import LiveFile
 from agent_fund.execution.live.live_venue import LiveVenue
 from agent_fund.execution.live.tape import Tape
 from agent_fund.paper.connections import Connections, load_connections
-from agent_fund.paper.run import _Covers
+from agent_fund.paper.covers import Covers
 from agent_fund.paper.wiring import Wired, Wiring
 
 USD = Asset("USD", 8)
@@ -138,8 +137,6 @@ class Fund:
                 return await real(session, method, url, **rest)
             fund.fate.point(f"before {method}")
             answer = await real(session, method, url, **rest)
-            if fund.fate.armed:
-                await answer.read()
             fund.fate.point(f"after {method}")
             return answer
 
@@ -235,24 +232,19 @@ class Stage:
 
     async def _tokens(self, venue: str) -> list[int]:
         side = self.network.sides[venue]
-        holder = self.holder(venue)
+        holder = self.network.holders[venue]
         tokens = (side.dollar.address, side.weth)
         return [await balance(side.deployer, token, holder) for token in tokens]
 
-    def holder(self, venue: str) -> str:
-        """The address that holds the fund's tokens at ``venue``."""
-        spec: Any = self.connections.venues[venue]
-        return str(spec.key.rpartition("#")[2] if spec.safe is None else spec.safe.address)
+    def head(self, venue: str) -> int:
+        """The latest block of ``venue``."""
+        return int(self.run(self.network.sides[venue].chain.head()))
 
-    def deposits(self, venue: str) -> int:
-        """How many deposits the SpokePool of ``venue`` has ever taken."""
+    def deposits(self, venue: str, since: int) -> int:
+        """How many deposits the SpokePool of ``venue`` has taken after block ``since``."""
         side = self.network.sides[venue]
-
-        async def count() -> int:
-            head = await side.chain.head()
-            return len(await DEPOSITED.find(side.chain, side.across.spoke_pool, 0, head))
-
-        return int(self.run(count()))
+        pool, head = side.across.spoke_pool, self.head(venue)
+        return len(self.run(DEPOSITED.find(side.chain, pool, since + 1, head)))
 
 
 def _exactly(units: int, decimals: int, asset: Asset) -> int:
@@ -284,11 +276,11 @@ class Process:
     def _build(self, wires: Connections, capital: Mapping[str, tuple[int, int]]) -> None:
         run, now = self._fund.run, lambda: time.time_ns() // 1_000_000
         lines = [AT[venue] for venue in capital]
-        covers = _Covers(wires)
+        covers = Covers(wires, USD)
         used = wires if len(capital) > 1 else wires.model_copy(update={"carriers": {}})
-        wired: Wired = run(
-            Wiring(used, lines, USD, Keyring(self.stage.folder), MANDATE, covers).build()
-        )
+        wiring = Wiring(used, lines, USD, Keyring(self.stage.folder), MANDATE, covers)
+        wired: Wired = run(wiring.build())
+        covers.places = wiring.places
         self._stack.callback(lambda: run(wired.close()))
         self.adapters = wired.adapters
         self.alarms = Alarms(self.file, now)
@@ -302,7 +294,7 @@ class Process:
                 self.ledger.deposit(AT[venue].base, coins, venue, f"coins {venue}")
 
         def seconds() -> int:
-            return now() // 1000
+            return int(now() / 1000 + self._fund.skew)
 
         began = _began(tape, seconds())
         self.venues = {
@@ -377,4 +369,67 @@ def transfer_id() -> str:
     return f"move{next(_NUMBER):028}"
 
 
-__all__ = ["Cover"]
+class Life(Protocol):
+    """What one process of a fund does from its first bar on; made again after each death."""
+
+    venues: tuple[str, ...]
+
+    def begin(self, process: Process) -> None:
+        """At bar 0."""
+
+    def at(self, process: Process, bar: int) -> None:
+        """After the open of ``bar``."""
+
+    def ended(self, process: Process) -> bool:
+        """Whether nothing more can come."""
+
+
+BARS = 12
+
+
+def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]) -> Lived:
+    """Lead ``life`` to its end, with a process for each death (at its point of that number)."""
+    capital = {venue: stage.truth(venue) for venue in life.venues}
+    died: list[str] = []
+    for at in [*deaths, None]:
+        process = Process(stage, fund, path, capital)
+        fund.fate.at, fund.fate.armed = at, True
+        try:
+            bar = _lived(stage, fund, process, life)
+        except Killed:
+            died.append(fund.fate.seen[-1])
+            process.end()
+            continue
+        return Lived(process, capital, tuple(fund.fate.seen), tuple(died), bar)
+    raise AssertionError(deaths)
+
+
+def _lived(stage: Stage, fund: Fund, process: Process, life: Life) -> int:
+    life.begin(process)
+    for bar in range(1, BARS):
+        stage.mine()
+        stage.relay()
+        fund.skew += 10
+        process.tend()
+        process.open(bar)
+        life.at(process, bar)
+        if life.ended(process):
+            return bar
+    raise AssertionError(f"not ended after {BARS} bars: {process.desk.book()}")
+
+
+@dataclass
+class Lived:
+    """A life that has ended.
+
+    Attributes:
+        process: the last one, still there.
+        before: by venue, what the fund had there. ``points``: of the last process.
+        died: where its forerunners did.
+    """
+
+    process: Process
+    before: Mapping[str, tuple[int, int]]
+    points: tuple[str, ...]
+    died: tuple[str, ...]
+    bars: int

@@ -30,7 +30,7 @@ from agent_fund.execution.route.pricing import (
     goal_price,
     limit_price,
 )
-from agent_fund.execution.route.quotes import Quotes
+from agent_fund.execution.route.quotes import NoQuoteError, Quotes
 from agent_fund.execution.route.stages import Bridge, Swap, shown
 from agent_fund.execution.route.terms import RouteTerms
 
@@ -160,10 +160,11 @@ def test_another_amount_is_moved_in_whole_steps() -> None:
     assert bridge.carrying(1099) == bridge
 
 
-def bring(carrier: FakeCarrier, need: int, most: int | None, step: int = 1) -> Bridge:
+def bring(carrier: FakeCarrier, need: int, most: int, step: int = 1) -> Bridge:
     async def inside() -> Bridge:
         async with Quotes({}, {"c": carrier}, 5, lambda: NOW) as quotes:
-            return await bridge_bringing(quotes, Hop("c", "a", "b"), need, most, step)
+            hop = Hop("c", "a", "b")
+            return await bridge_bringing(quotes, hop, need, most, own=True, step=step)
 
     return asyncio.run(inside())
 
@@ -179,12 +180,13 @@ def test_a_bridge_brings_what_is_needed_with_two_questions(
     need: int, fixed: int, part: Fraction, step: int
 ) -> None:
     carrier = FakeCarrier("c", everywhere("a", "b"), fixed=fixed, part=part)
-    assume(carrier.brings(-(-need // step) * step) > 0)
-    found = bring(carrier, need, None, step)
+    declined = carrier.brings(-(-need // step) * step) <= 0
+    found = bring(carrier, need, 10**14, step)
     assert found.min_received >= need
     assert found.amount % step == 0
-    assert len(carrier.asked) <= 2
-    if not part and step == 1:
+    assert found.own == found.amount
+    assert len(carrier.asked) <= (3 if declined else 2)
+    if not part and step == 1 and not declined:
         # For a fixed sum alone nothing but its own square over the need is left over.
         assert found.amount - (need + fixed) <= fixed * fixed // max(1, need - fixed) + 1
 
@@ -197,6 +199,14 @@ def test_all_that_is_there_is_tried_before_a_bridge_is_given_up() -> None:
         bring(carrier, 1000, 1099)
     with pytest.raises(UnavailableError, match="needed from there"):
         bring(carrier, 1000, 999)
+
+
+def test_a_carrier_that_does_not_carry_so_little_is_given_more() -> None:
+    carrier = FakeCarrier("c", everywhere("a", "b"), fixed=100)
+    found = bring(carrier, 5, 1000)
+    assert (found.amount, found.min_received) == (105, 5)
+    with pytest.raises(NoQuoteError, match="does not carry that now"):
+        bring(carrier, 5, 100)
 
 
 def test_a_quantity_of_the_underlying_is_whole_lots_of_a_line_or_nothing() -> None:

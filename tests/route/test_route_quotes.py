@@ -148,7 +148,7 @@ def test_a_line_without_an_adapter_is_an_absence() -> None:
 @pytest.mark.parametrize(
     ("terms", "reason"),
     [
-        ({"fixed": 10**30}, "carries none of it now"),
+        ({"fixed": 10**30}, "does not carry that now"),
         ({"fixed": -1}, "brings 1000001 of 1000000"),
         ({"seconds": -1}, "in -1 s"),
         ({"valid_until": NOW}, "its quote has expired"),

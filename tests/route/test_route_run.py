@@ -363,12 +363,27 @@ def test_any_interleaving_spends_what_is_there_and_ends_in_a_defined_state(
         assert begun == len(plan.stages)
 
 
-@settings(deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(ROUTES, st.data())
 def test_every_run_that_is_driven_on_comes_to_an_end(plan: Route, data: st.DataObject) -> None:
-    run = RouteRun(plan)
+    run, places = RouteRun(plan), Places(plan)
     while run.end is None:
         run = run.begin()
-        run = run.report(data.draw(reports_on(run)))
+        stage = run.under_way
+        assert stage is not None
+        places.begin(stage)
+        report = data.draw(reports_on(run))
+        run = run.report(report)
+        if report.outcome is not Outcome.STUCK:
+            places.end(stage, report)
     assert run.end.ending in Ending
     assert run.end.stage < len(plan.stages)
+
+
+def test_two_purchases_at_one_place_share_what_arrived() -> None:
+    both = Trade((purchase(ETH, 0), purchase(ETH, DOLLAR, BB)))
+    run = RouteRun(route(bridge(200 * DOLLAR, 200 * DOLLAR), both)).begin()
+    last = run.report(StageReport(0, Outcome.DONE, received=150 * DOLLAR)).next
+    assert isinstance(last, Trade)
+    assert [swap.quantity for swap in last.swaps] == [ETH, 493_069]
+    assert sum(swap.reserve for swap in last.swaps) <= 151 * DOLLAR

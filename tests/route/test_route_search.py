@@ -360,7 +360,7 @@ CASH = st.lists(st.integers(0, 30).map(lambda n: n * 10 * DOLLAR), min_size=3, m
 PRICES = st.lists(st.integers(95_00, 105_00), min_size=3, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(CARRIERS, CASH, PRICES, st.integers(1, 3))
 def test_no_route_that_can_be_had_is_cheaper_than_the_first(
     kinds: list[tuple[set[tuple[str, str]], int]],

@@ -43,6 +43,6 @@ def revert_reason(data: bytes) -> str:
             return str(decode(["string"], data[4:])[0])
         if data[:4] == _PANIC:
             return f"panic {decode(['uint256'], data[4:])[0]:#x}"
-    except (DecodingError, UnicodeDecodeError):
-        pass
+    except (DecodingError, UnicodeDecodeError, OverflowError):
+        pass  # the last for lengths beyond any memory; a contract may answer anything
     return f"reverted with 0x{data.hex()}" if data else "reverted without a reason"

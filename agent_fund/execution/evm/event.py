@@ -59,7 +59,7 @@ class Event:
                 ),
                 *decode([kind for kind, _ in self._data], log.data),
             ]
-        except DecodingError:
+        except (DecodingError, OverflowError):
             return None
         named = [*self._indexed, *self._data]
         return {
@@ -95,7 +95,12 @@ class Event:
             for answer in await chain.rpc("eth_getLogs", asked):
                 log = Log.read(answer)
                 arguments = self.read(log)
-                if arguments is not None and log.address == address:
+                # The node was asked for these alone; it is not taken at its word.
+                asked_for = all(
+                    one is None or one == found_topic
+                    for one, found_topic in zip(topics, log.topics, strict=False)
+                )
+                if arguments is not None and log.address == address and asked_for:
                     block, hash = int(answer["blockNumber"], 16), answer["transactionHash"]
                     found.append(Found(arguments, block, hash.lower(), log.index))
         return found

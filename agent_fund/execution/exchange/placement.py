@@ -55,6 +55,7 @@ class Placement:
         # The monotonic second from which what was sent for a leg is void.
         self._void_at: dict[str, float] = {}
         self._withdrawn: set[str] = set()
+        self._ended: dict[str, Report] = {}
 
     def prepared(self, leg_id: str) -> None:
         """The leg was prepared here, and nothing of it has been sent."""
@@ -88,7 +89,7 @@ class Placement:
                     await self._sleep(failure.wait)
             except Refused as failure:
                 known = await self._ask(prepared)
-                return known or Report(leg, LegState.REJECTED, detail=failure.reason)
+                return known or self._over(Report(leg, LegState.REJECTED, detail=failure.reason))
             except Failure as failure:
                 return unknown(leg, failure.reason)
 
@@ -155,11 +156,20 @@ class Placement:
     def _absent(self, prepared: Prepared) -> Report:
         """A leg of which the exchange knows nothing."""
         leg = prepared.leg_id
+        if leg in self._ended:
+            return self._ended[leg]
         if self._void_at.get(leg) == NOTHING_SENT and not self._late(prepared):
             return Report(leg, LegState.PENDING, detail="nothing was sent yet")
         if self._under_way(leg):
             return unknown(leg, "not known there; what was sent may still arrive")
-        return Report(leg, LegState.CANCELED, detail="it never arrived, and cannot any more")
+        why = "it never arrived, and cannot any more"
+        return self._over(Report(leg, LegState.CANCELED, detail=why))
+
+    def _over(self, report: Report) -> Report:
+        """A leg that was told to have ended is never sent again, whoever asks for it."""
+        self._withdrawn.add(report.leg_id)
+        self._ended[report.leg_id] = report
+        return report
 
     def _under_way(self, leg: str) -> bool:
         """Whether something that was sent for the leg may still be accepted."""

@@ -43,6 +43,7 @@ class LiveCarriage:
         self._tape = tape
         self._alarms = alarms
         self._deadline = deadline
+        self._admitted: dict[str, tuple[Transit, int]] = {}
         self._recorded = iter(tape.answers(NAME))
         self._next = next(self._recorded, None)
 
@@ -55,6 +56,10 @@ class LiveCarriage:
         """The carrier that serves this pair of places, if there is one."""
         found = self._serving(source, target)
         return None if found is None else found[0]
+
+    def admitted(self, transfer_id: str) -> tuple[Transit, int] | None:
+        """A transfer that the desk has begun, and its deadline; None for any other."""
+        return self._admitted.get(transfer_id)
 
     def begun(self, bar: int, source: str, target: str) -> StoredLeg | None:
         """The transfer that was begun at the close of ``bar`` between these places, if any was."""
@@ -101,6 +106,7 @@ class LiveCarriage:
         transfer = transit.transfer
         found = self._serving(transfer.source, transfer.target)
         leg_id, deadline = transit.transfer_id, self._deadline(bar)
+        self._admitted[leg_id] = (transit, deadline)
         if found is None:
             # Nothing serves this pair: a leg that is refused at once gives the money back.
             if not self._legs.knows(leg_id):

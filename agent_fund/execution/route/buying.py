@@ -8,10 +8,11 @@ from dataclasses import replace
 from functools import partial
 
 from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.order import Side
 from agent_fund.execution.route.carrying import Way, bringing
 from agent_fund.execution.route.goal import Buy, Sale
 from agent_fund.execution.route.inquiry import Inquiry, Stages, paying_line
-from agent_fund.execution.route.pricing import Hop, bridge_bringing, sale_bringing
+from agent_fund.execution.route.pricing import Hop, bridge_bringing, goal_price, sale_bringing
 from agent_fund.execution.route.stages import Trade
 
 
@@ -58,12 +59,13 @@ async def _sold(
     place: str = "",
 ) -> Stages:
     """What brings ``need`` from the sale of ``line``, moved by ``carrier`` if one is named."""
+    middle, held = (await inquiry.middles(goal))[line.underlying], inquiry.held(line)
     after: Stages = ()
     if carrier:
-        hop = Hop(carrier, line.account, place)
-        bridge = await bridge_bringing(inquiry.quotes, hop, need, None, inquiry.terms.step)
+        hop, step = Hop(carrier, line.account, place), inquiry.terms.step
+        # More than all of it at its middle it will hardly bring.
+        most = line.notional(held, goal_price(line, Side.SELL, middle))
+        bridge = await bridge_bringing(inquiry.quotes, hop, need, most, own=False, step=step)
         need, after = bridge.amount, (bridge,)
-    middle = (await inquiry.middles(goal))[line.underlying]
-    held = inquiry.held(line)
     swap = await sale_bringing(inquiry.quotes, line, need, held, sale.limit, middle, inquiry.terms)
     return (Trade((swap,)), *after)

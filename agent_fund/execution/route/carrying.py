@@ -72,10 +72,10 @@ async def _brought(inquiry: Inquiry, hops: list[Hop], need: int, cash: int) -> S
     """Bridges one after another that bring ``need``, filled backwards; the first takes of cash."""
     found: list[Bridge] = []
     for hop in reversed(hops):
-        most = cash if hop is hops[0] else None
-        step = inquiry.terms.step
-        found.append(await bridge_bringing(inquiry.quotes, hop, need, most, step))
-        need = found[-1].amount
+        own, step = hop is hops[0], inquiry.terms.step
+        bridge = await bridge_bringing(inquiry.quotes, hop, need, cash, own=own, step=step)
+        found.append(bridge)
+        need = bridge.amount
     return tuple(reversed(found))
 
 
@@ -84,7 +84,7 @@ async def _both(inquiry: Inquiry, hops: list[Hop], cash: tuple[int, int], need: 
     (one, other), quotes, step = hops, inquiry.quotes, inquiry.terms.step
     whole = await bridge_of(quotes, one, cash[0], own=cash[0], sweep=False, step=step)
     rest = need - whole.min_received
-    return (whole, await bridge_bringing(quotes, other, rest, cash[1], step))
+    return (whole, await bridge_bringing(quotes, other, rest, cash[1], own=True, step=step))
 
 
 async def _swept(inquiry: Inquiry, hops: list[Hop], amount: int, own: bool) -> Stages:

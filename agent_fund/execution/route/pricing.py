@@ -15,7 +15,7 @@ from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Order, Purpose, Side
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Quote
-from agent_fund.execution.route.quotes import Quotes
+from agent_fund.execution.route.quotes import NoQuoteError, Quotes
 from agent_fund.execution.route.stages import Bridge, Swap
 from agent_fund.execution.route.terms import RouteTerms
 
@@ -129,34 +129,44 @@ async def bridge_of(
 
 
 async def bridge_bringing(
-    quotes: Quotes, hop: Hop, need: int, most: int | None, step: int
+    quotes: Quotes, hop: Hop, need: int, most: int, *, own: bool, step: int
 ) -> Bridge:
-    """The bridge whose ``min_received`` is at least ``need``: asked again in proportion.
+    """The bridge whose ``min_received`` is at least ``need``, asked again until it is.
 
-    For a carrier that keeps a fixed sum and a share the second answer always suffices.
+    First with what is needed, then with more in proportion: for a carrier that keeps a fixed sum
+    and a share the second answer suffices. One that does not carry so little is asked what it
+    keeps of ``most``, and then for the need with that.
 
     Args:
-        most: what may leave ``source`` at most; None for any amount, which earlier stages bring.
+        most: what can leave the source at most.
+        own: whether it stands there before the route; otherwise earlier stages bring it.
 
     Raises:
         NoQuoteError: without a quote.
-        UnavailableError: if more than ``most`` had to leave, or no amount was found.
+        UnavailableError: if even ``most`` does not bring it, or no amount was found.
     """
-    source, most = hop.source, None if most is None else most // step * step
+    subject, most = f"cash at {hop.source}", most // step * step
     amount = ceil_div(need, step) * step
+    if amount > most:
+        raise UnavailableError(subject, most, f"{need} are needed from there, {most} can leave it")
     for _ in range(_TRIES):
-        if most is not None and amount > most:
-            raise UnavailableError(f"cash at {source}", most, f"{need} are needed from there")
-        own = 0 if most is None else amount
-        found = await bridge_of(quotes, hop, amount, own=own, sweep=False, step=step)
+        mine = amount if own else 0
+        try:
+            found = await bridge_of(quotes, hop, amount, own=mine, sweep=False, step=step)
+        except NoQuoteError as error:
+            if not error.declined or amount == most:
+                raise
+            found = await bridge_of(quotes, hop, most, own=0, sweep=False, step=step)
+            amount = min(most, ceil_div(need + found.cost, step) * step)
+            continue
         if found.min_received >= need:
             return found
         if amount == most:
             fix = f"all of it brings {found.min_received}, and {need} are needed"
-            raise UnavailableError(f"cash at {source}", most, fix)
-        amount = ceil_div(ceil_div(amount * need, found.min_received), step) * step
-        amount = amount if most is None else min(amount, most)
-    raise UnavailableError(f"bridge from {source}", amount, "no amount brings enough")
+            raise UnavailableError(subject, most, fix)
+        more = ceil_div(ceil_div(amount * need, found.min_received), step) * step
+        amount = min(most, more)
+    raise UnavailableError(subject, amount, "no amount was found that brings enough")
 
 
 async def sale_bringing(

@@ -38,11 +38,17 @@ class Absence:
 
 
 class NoQuoteError(ExecutionError):
-    """No quote to build on; ``absence`` says whose and why."""
+    """No quote to build on.
 
-    def __init__(self, absence: Absence) -> None:
+    Attributes:
+        absence: whose, and why.
+        declined: whether this very size was declined; another may be offered.
+    """
+
+    def __init__(self, absence: Absence, *, declined: bool = False) -> None:
         super().__init__(f"quote of {absence.who}", absence.reason, f"no route for {absence.what}")
         self.absence = absence
+        self.declined = declined
 
 
 class Quotes:
@@ -111,7 +117,7 @@ class Quotes:
             (venue, what),
         )
         if quote is None:
-            raise self._absent(venue, what, "offers none now")
+            raise self._absent(venue, what, "offers none now", declined=True)
         asked = (instrument, side, quantity)
         if (quote.instrument, quote.side, quote.quantity) != asked:
             raise self._absent(venue, what, "answered for another trade")
@@ -130,14 +136,14 @@ class Quotes:
             NoQuoteError: if there is none to build on.
         """
         carrier = self.carriers[name]
-        what = f"{source} to {target}"
+        what = f"{source} to {target}, {amount} base units"
         quote = await self._answer(
             (name, source, target, amount),
             lambda: carrier.quote(source, target, amount),
             (name, what),
         )
         if quote is None:
-            raise self._absent(name, what, "carries none of it now")
+            raise self._absent(name, what, "does not carry that now", declined=True)
         if (quote.source, quote.target, quote.amount) != (source, target, amount):
             raise self._absent(name, what, "answered for another transfer")
         if not 0 < quote.min_received <= amount or min(quote.gas, quote.seconds) < 0:
@@ -216,10 +222,10 @@ class Quotes:
         if not self.fresh(valid_until):
             raise self._absent(who, what, "its quote has expired")
 
-    def _absent(self, who: str, what: str, reason: str) -> NoQuoteError:
+    def _absent(self, who: str, what: str, reason: str, *, declined: bool = False) -> NoQuoteError:
         absence = Absence(who, what, reason)
         self._absences[absence] = None
-        return NoQuoteError(absence)
+        return NoQuoteError(absence, declined=declined)
 
 
 async def _asking(ask: Callable[[], Coroutine[Any, Any, T]]) -> T:

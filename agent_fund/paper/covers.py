@@ -1,0 +1,69 @@
+"""How far each leg reaches on chain, from what the desk has really sent; the guard's key asks here.
+
+What is not found is not covered, and then nothing is signed.
+"""
+
+from __future__ import annotations
+
+from agent_fund.domain.instrument import Asset
+from agent_fund.execution.across.carrier import AcrossCarrier
+from agent_fund.execution.across.place import Place
+from agent_fund.execution.custody.across_deposit import AcrossDeposit
+from agent_fund.execution.custody.cover import Cover
+from agent_fund.execution.evm.token import Token
+from agent_fund.paper.connections import Connections, UniswapSpec
+from agent_fund.paper.live_run import LiveRun
+
+
+class Covers:
+    """The covers of one run; ``live`` is told once the run is put together.
+
+    Args:
+        places: where Across takes and brings the currency, by venue.
+    """
+
+    def __init__(self, connections: Connections, currency: Asset) -> None:
+        self._connections = connections
+        self._currency = currency
+        self.live: LiveRun | None = None
+        self.places: dict[str, Place] = {}
+
+    def __call__(self, leg_id: str) -> Cover | None:
+        """The cover of an order or a transfer under way; None for anything else."""
+        if self.live is None:
+            return None
+        return self._order(self.live, leg_id) or self._transfer(self.live, leg_id)
+
+    def _order(self, live: LiveRun, leg_id: str) -> Cover | None:
+        for name, venue in live.venues.items():
+            spec, found = self._connections.venues[name], venue.admitted(leg_id)
+            if found is None or not isinstance(spec, UniswapSpec):
+                continue
+            order, deadline = found
+            base = spec.tokens[order.instrument.base.symbol]
+            quote = spec.tokens[order.instrument.quote.symbol]
+            return Cover.of_order(
+                order,
+                Token(base.address, base.decimals),
+                Token(quote.address, quote.decimals),
+                {spec.router: spec.router},
+                deadline,
+            )
+        return None
+
+    def _transfer(self, live: LiveRun, leg_id: str) -> Cover | None:
+        found = live.carriage.admitted(leg_id)
+        if found is None:
+            return None
+        transit, deadline = found
+        transfer = transit.transfer
+        carrier = live.carriage.carrier(transfer.source, transfer.target)
+        source, target = self.places.get(transfer.source), self.places.get(transfer.target)
+        if not isinstance(carrier, AcrossCarrier) or source is None or target is None:
+            return None
+        least = transfer.amount - transfer.cost
+        deposit = AcrossDeposit.of_transfer(
+            transfer, least, source, target, self._currency, deadline
+        )
+        amount = source.token.exactly(transfer.amount, self._currency)
+        return Cover.of_deposit(source.depositor, source.token.address, amount, deposit, deadline)

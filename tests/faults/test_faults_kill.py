@@ -1,0 +1,195 @@
+"""Killed at every write and every request of an order's life, it is traded once or not at all.
+
+The first run of each life counts the points at which a process can die: before and after each
+commit, before and after each request. Then the life is led once for each of them, killed there,
+and made again from the file by a new process; and once more with that process killed as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+from faults_world import AT, Fund, Lived, Process, Stage, live, order, transfer_id
+
+from agent_fund.devnet.packages import missing
+from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, EXCHANGE, NEAR
+from agent_fund.domain.order import Order, Side, Status
+from agent_fund.domain.transfer import Transfer, Transit
+from agent_fund.execution.live.leg_state import LegState
+
+pytestmark = pytest.mark.skipif(
+    bool(missing()),
+    reason="the devnet's npm packages are absent: run `agent-fund devnet fetch` (needs Node.js)",
+)
+QUANTITY = "0.1"
+LIMITS = {Side.BUY: "1500", Side.SELL: "900"}
+
+
+@dataclass
+class Trade:
+    """An order that fills as soon as it arrives."""
+
+    order: Order
+
+    @property
+    def venues(self) -> tuple[str, ...]:
+        return (self.order.instrument.venue.name,)
+
+    def begin(self, process: Process) -> None:
+        process.desk.send([self.order], 0)
+
+    def at(self, process: Process, bar: int) -> None:
+        pass
+
+    def ended(self, process: Process) -> bool:
+        return not process.desk.open_orders
+
+
+class Resting(Trade):
+    """An order far from the market, cancelled after a bar."""
+
+    def at(self, process: Process, bar: int) -> None:
+        if bar == 1:
+            process.desk.cancel(process.desk.open_orders, bar)
+
+
+@dataclass
+class Carry:
+    """Currency carried by Across."""
+
+    transit: Transit
+    venues: ClassVar = (CHAIN_A, CHAIN_B)
+
+    def begin(self, process: Process) -> None:
+        process.desk.transfer(self.transit, 0)
+
+    def at(self, process: Process, bar: int) -> None:
+        pass
+
+    def ended(self, process: Process) -> bool:
+        return not process.desk.book().transit
+
+
+def trade(venue: str, side: Side, limit: str = "") -> Trade:
+    return Trade(order(venue, side, QUANTITY, limit or LIMITS[side]))
+
+
+def require_once(stage: Stage, lived: Lived, made: Order) -> bool:
+    """The order was traded once or not at all, and the books say what the venue says."""
+    venue = made.instrument.venue.name
+    (money, coins), (money_now, coins_now) = lived.before[venue], stage.truth(venue)
+    assert lived.process.books(venue) == (money_now, coins_now)
+    moved = made.side.sign * (coins_now - coins)
+    leg = lived.process.legs.leg(made.order_id)
+    assert moved in (0, made.quantity), f"traded {moved} of {made.quantity}"
+    assert (leg.state is LegState.SETTLED) == bool(moved), leg
+    assert (money_now != money) == bool(moved)
+    assert not lived.process.alarms.all()
+    assert not lived.process.legs.working(venue)
+    return bool(moved)
+
+
+def placed(stage: Stage, made: Order) -> int:
+    """How often the exchange has ever taken the order's client id."""
+    orders = stage.network.exchange.spot.orders.values()
+    return sum(one.client_id == made.order_id for one in orders)
+
+
+@pytest.fixture(scope="module")
+def stocked(stage: Stage, fund: Fund, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Coins at every venue, so that each can sell."""
+    for venue in AT:
+        life = Trade(order(venue, Side.BUY, "5", LIMITS[Side.BUY]))
+        lived = live(stage, fund, tmp_path_factory.mktemp("stock") / "live.sqlite", life, [])
+        assert require_once(stage, lived, life.order)
+        lived.process.end()
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize("side", list(Side), ids=lambda side: side.value)
+@pytest.mark.parametrize("venue", [EXCHANGE, CHAIN_A, CHAIN_B, NEAR])
+def test_an_order_killed_at_any_point_is_traded_once_or_not_at_all(
+    stage: Stage, fund: Fund, tmp_path: Path, venue: str, side: Side
+) -> None:
+    life = trade(venue, side)
+    whole = live(stage, fund, tmp_path / "whole.sqlite", life, [])
+    assert require_once(stage, whole, life.order)
+    whole.process.end()
+    count = len(whole.points)
+    assert count >= 12  # five commits at least, and the sending itself
+    filled = 0
+    for at in range(1, count + 1):
+        # The second process dies too, at another point of its own, every other time.
+        deaths = [at] if at % 2 else [at, 1 + at * 5 % count]
+        life = trade(venue, side)
+        lived = live(stage, fund, tmp_path / f"{at}.sqlite", life, deaths)
+        assert lived.died[:1] == (whole.points[at - 1],), "it died elsewhere"
+        filled += require_once(stage, lived, life.order)
+        if venue == EXCHANGE:
+            assert placed(stage, life.order) <= 1
+        lived.process.end()
+    # Only what dies before anything can have left comes to nothing.
+    assert filled >= count // 3
+
+
+def test_an_order_that_rests_and_is_cancelled_ends_whatever_point_it_is_killed_at(
+    stage: Stage, fund: Fund, tmp_path: Path
+) -> None:
+    def resting() -> Resting:
+        return Resting(order(EXCHANGE, Side.BUY, QUANTITY, "900"))
+
+    life = resting()
+    whole = live(stage, fund, tmp_path / "whole.sqlite", life, [])
+    assert whole.process.legs.leg(life.order.order_id).state is LegState.CANCELED
+    whole.process.end()
+    for at in range(1, len(whole.points) + 1):
+        life = resting()
+        lived = live(stage, fund, tmp_path / f"{at}.sqlite", life, [at])
+        assert lived.died == (whole.points[at - 1],)
+        assert not require_once(stage, lived, life.order)
+        assert placed(stage, life.order) <= 1
+        assert not stage.network.exchange.spot.open_orders()
+        assert lived.process.legs.leg(life.order.order_id).state.status in (
+            Status.CANCELED,
+            Status.REJECTED,
+        )
+        lived.process.end()
+
+
+@pytest.mark.parametrize(("source", "target"), [(CHAIN_A, CHAIN_B), (CHAIN_B, CHAIN_A)])
+def test_a_transfer_killed_at_any_point_leaves_once_and_arrives_once_or_never_leaves(
+    stage: Stage, fund: Fund, tmp_path: Path, source: str, target: str
+) -> None:
+    amount, cost = 100 * 10**8, 2 * 10**8
+
+    def carried(number: int, deaths: list[int]) -> Lived:
+        life = Carry(Transit(transfer_id(), Transfer(amount, source, target, cost), 0))
+        head = stage.head(source)
+        lived = live(stage, fund, tmp_path / f"{number}.sqlite", life, deaths)
+        gone = lived.before[source][0] - stage.truth(source)[0]
+        come = stage.truth(target)[0] - lived.before[target][0]
+        made = stage.deposits(source, head)
+        assert (made, gone, come) in ((0, 0, 0), (1, amount, amount - cost))
+        for venue in life.venues:
+            assert lived.process.books(venue) == stage.truth(venue)
+        assert not lived.process.alarms.all()
+        settled = lived.process.legs.leg(life.transit.transfer_id).state is LegState.SETTLED
+        assert settled == bool(made)
+        lived.process.end()
+        return lived
+
+    def arrived(lived: Lived) -> bool:
+        return lived.before[source][0] != stage.truth(source)[0]
+
+    whole = carried(0, [])
+    assert arrived(whole)
+    count = len(whole.points)
+    came = 0
+    for at in range(1, count + 1):
+        lived = carried(at, [at])
+        assert lived.died == (whole.points[at - 1],)
+        came += arrived(lived)
+    assert came >= count // 3
