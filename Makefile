@@ -7,13 +7,19 @@ READY := .venv/ready
 export UV_SYSTEM_CERTS ?= true
 RUN ?= backtests/quickstart.toml
 
-.PHONY: backtest test lint proofs mutants format bench record clean
+.PHONY: backtest test devnet-packages lint proofs mutants format bench record clean
 
 backtest: $(READY)
 	$(BIN)/agent-fund backtest $(RUN)
 
-test: $(READY)
+test: $(READY) devnet-packages
 	$(BIN)/python -m pytest
+
+# Contracts and a chain for the tests on real venues, from npm at pinned versions; needs Node.js.
+# Without npm those tests are skipped, and say so.
+devnet-packages: $(READY)
+	@if command -v npm >/dev/null; then $(BIN)/agent-fund devnet fetch; \
+	else echo "npm is missing: tests on real contracts will be skipped"; fi
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -35,6 +41,7 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.guard
+	$(BIN)/python -m benchmarks.execution
 
 # Asks the local model again and writes the quickstart's cassette anew (about ten minutes).
 record: $(READY)

@@ -1,4 +1,4 @@
-"""One coin at four venues on three chains: small exposure, and any one venue may fail.
+"""One coin at five venues, on three chains: small exposure, and any one venue may fail.
 
 NAV stays within 40 % of its high-water mark even if, within one way out, one venue of the run fails
 with everything that stands there while the market does twice its worst of the calibration window.

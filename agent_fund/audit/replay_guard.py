@@ -25,7 +25,7 @@ from agent_fund.guard.compile import Band, cases
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.kernel.certificate import Certificate as KernelCertificate
 from agent_fund.guard.limits import ALWAYS, activity_after, always, life, pre_trade
-from agent_fund.guard.machine import Bounds, Machine, Mode
+from agent_fund.guard.machine import Bounds, Machine
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, book_json, legs_json, proved_bounds, subject
 from agent_fund.guard.repair.distance import departure

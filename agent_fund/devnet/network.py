@@ -18,11 +18,14 @@ from typing import Any
 from agent_fund.audit.atomic import replace_file
 from agent_fund.devnet.across import connect_across
 from agent_fund.devnet.anvil import DEVELOPMENT_KEYS
+from agent_fund.devnet.cow import deploy_cow
+from agent_fund.devnet.cow_server import CowServer
+from agent_fund.devnet.cow_solver import Solver
 from agent_fund.devnet.evm_side import COIN_DECIMALS, DOLLAR_DECIMALS, FINALITY, EvmSide
 from agent_fund.devnet.exchange.server import LoopbackExchange
 from agent_fund.devnet.near.devnet import FUND, VERIFIER, DevnetToken, NearDevnet
 from agent_fund.devnet.near.keys import DevnetKey
-from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, EXCHANGE, NEAR, Plan
+from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR, Plan
 from agent_fund.devnet.relayer import Relayer
 from agent_fund.devnet.safe import Roles, deploy_safe
 from agent_fund.devnet.signer_service import LoopbackSigner
@@ -35,8 +38,9 @@ from agent_fund.execution.keys.secret import Secret
 
 FILE = "connections.json"
 CHAIN_IDS = {CHAIN_A: 31337, CHAIN_B: 31338}
-_TRADER, _GUARD, _RELAYER = 1, 2, 3
+_TRADER, _GUARD, _COW, _RELAYER, _SOLVER = 1, 2, 3, 4, 5
 _COIN, _DOLLAR = "eth.near", "usdc.near"
+_SOLVING = 0.2  # seconds between two rounds of the solver
 _RELATIVE, _FIXED = "0.0005", "0.5"
 
 
@@ -49,7 +53,8 @@ class Network:
         step: seconds that each price of the plan lasts.
 
     Attributes:
-        sides: by venue name of the two chains. ``holders``: who holds the fund's tokens there.
+        sides: by name of the two chains. ``sides_of``: by venue on a chain.
+        holders: by such a venue, who holds the fund's tokens there.
     """
 
     def __init__(self, plan: Plan, folder: Path, step: float = 1.0) -> None:
@@ -58,10 +63,11 @@ class Network:
         self.played = 0
         self._step = step
         self.sides: dict[str, EvmSide] = {}
+        self.sides_of: dict[str, EvmSide] = {}
         self.holders: dict[str, str] = {}
         self._keys = [bytes.fromhex(key[2:]) for key in DEVELOPMENT_KEYS]
         seed = hashlib.sha256(FUND.encode()).digest()  # of DevnetKey(FUND)
-        self.signer = LoopbackSigner(self._keys[_TRADER : _GUARD + 1], (seed,))
+        self.signer = LoopbackSigner(self._keys[_TRADER : _COW + 1], (seed,))
         dollars = plan.cash[EXCHANGE]
         funds = {"USDT": dollars, "ETH": Decimal(0), "BTC": Decimal(0), "BNB": Decimal(100)}
         self.exchange = LoopbackExchange(funds=funds)
@@ -74,6 +80,7 @@ class Network:
             self._rates(plan.prices[0]),
         )
         self.relayer: Relayer | None = None
+        self.cow: CowServer | None = None
         self._playing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Network:
@@ -105,6 +112,7 @@ class Network:
         return [
             (EXCHANGE, f"{self.exchange.url}  Binance's REST interface"),
             *chains,
+            (COW, f"{'' if self.cow is None else self.cow.url}  the order book API, on chain-b"),
             (NEAR, f"{self.near.node.url}  JSON-RPC, intents, solver relay {self.near.relay.url}"),
             ("signer", f"{self.signer.url}  Web3Signer's interface, development keys"),
         ]
@@ -150,10 +158,16 @@ class Network:
         side_a, side_b = self.sides[CHAIN_A], self.sides[CHAIN_B]
         roles = Roles(addresses[_GUARD], addresses[_TRADER], NOTHING, self.plan.mandate_hash)
         safe = await deploy_safe(side_a.deployer, roles)
-        self.holders = {CHAIN_A: safe.address, CHAIN_B: addresses[_TRADER]}
+        self.sides_of = {CHAIN_A: side_a, CHAIN_B: side_b, COW: side_b}
+        self.holders = {
+            CHAIN_A: safe.address,
+            CHAIN_B: addresses[_TRADER],
+            COW: addresses[_COW],
+        }
         for name, holder in self.holders.items():
-            side, cash = self.sides[name], int(self.plan.cash[name] * 10**DOLLAR_DECIMALS)
+            side, cash = self.sides_of[name], int(self.plan.cash[name] * 10**DOLLAR_DECIMALS)
             await mint(side.deployer, side.dollar.address, holder, cash)
+        for side in self.sides.values():
             stock = 10**7 * 10**DOLLAR_DECIMALS
             await mint(side.deployer, side.dollar.address, addresses[_RELAYER], stock)
         fee = RelayerFee.stated(_RELATIVE, _FIXED, 8)
@@ -161,8 +175,11 @@ class Network:
         across = [side_a.across, side_b.across]
         self.relayer = Relayer(across, addresses[_RELAYER], fee, currency)
         await self.relayer.start()
+        settlement = await deploy_cow(side_b.deployer, addresses[_SOLVER])
+        self.cow = CowServer(settlement, Solver(settlement, side_b.v2.router))
+        await self.cow.start(_SOLVING)
         await self.set_price(price)
-        content = self._connections(safe.address, safe.module, addresses)
+        content = self._connections(safe.address, safe.module, settlement.settlement, addresses)
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / FILE, json.dumps(content, indent=1).encode())
 
@@ -173,6 +190,8 @@ class Network:
             await asyncio.gather(self._playing, return_exceptions=True)
         if self.relayer is not None:
             await self.relayer.stop()
+        if self.cow is not None:
+            await self.cow.stop()
         for side in self.sides.values():
             await side.down()
         await self.exchange.stop()
@@ -184,7 +203,9 @@ class Network:
         rate = Fraction(price) * 10**DOLLAR_DECIMALS / 10**COIN_DECIMALS
         return {(_COIN, _DOLLAR): rate, (_DOLLAR, _COIN): 1 / rate}
 
-    def _connections(self, safe: str, module: str, keys: list[str]) -> dict[str, Any]:
+    def _connections(
+        self, safe: str, module: str, settlement: str, keys: list[str]
+    ) -> dict[str, Any]:
         plan, signer = self.plan, f"signer:{self.signer.url}#"
         chains = {
             name: {"url": side.anvil.url, "chain_id": CHAIN_IDS[name], "finality": FINALITY}
@@ -192,7 +213,7 @@ class Network:
         }
 
         def tokens(venue: str) -> dict[str, Any]:
-            side = self.sides[venue]
+            side = self.sides_of[venue]
             return {
                 plan.currency: {"address": side.dollar.address, "decimals": DOLLAR_DECIMALS},
                 plan.lines[venue]: {"address": side.weth, "decimals": COIN_DECIMALS},
@@ -226,6 +247,16 @@ class Network:
                 "key": signer + keys[_TRADER],
                 "tokens": tokens(CHAIN_B),
                 "coin": plan.lines[CHAIN_B],
+            },
+            COW: {
+                "kind": "cow",
+                "chain": CHAIN_B,
+                "url": "" if self.cow is None else self.cow.url,
+                "settlement": settlement,
+                "key": signer + keys[_COW],
+                "tokens": tokens(COW),
+                "probe": {plan.lines[COW]: "1"},
+                "depth": {plan.lines[COW]: "500"},
             },
             NEAR: {
                 "kind": "near_intents",

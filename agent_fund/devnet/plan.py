@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-EXCHANGE, CHAIN_A, CHAIN_B, NEAR = "exchange", "chain-a", "chain-b", "near"
-VENUES = (EXCHANGE, CHAIN_A, CHAIN_B, NEAR)
+EXCHANGE, CHAIN_A, CHAIN_B, COW, NEAR = "exchange", "chain-a", "chain-b", "cow", "near"
+VENUES = (EXCHANGE, CHAIN_A, CHAIN_B, COW, NEAR)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One coin at four venues.
+    """One coin at five venues.
 
     Attributes:
         currency: symbol of the fund's currency, which USDT at the exchange and USDC elsewhere

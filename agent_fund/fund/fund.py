@@ -199,6 +199,10 @@ class Fund:
         """Closes of the last bar by symbol, at which positions are valued."""
         return self._named(self._closes)
 
+    def verdict_of(self, order_id: str) -> bytes:
+        """The leaf hash of the guard's record that admitted an order; see ``OrderFlow``."""
+        return self._orders.verdict_of(order_id)
+
     @property
     def leaving(self) -> bool:
         """Whether the fund was told to go to flat and stay there."""

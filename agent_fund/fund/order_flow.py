@@ -14,6 +14,7 @@ from agent_fund.domain.settlement import Funding
 from agent_fund.domain.transfer import Transit
 from agent_fund.execution.clearing import fundings, liquidations
 from agent_fund.execution.desk import Desk
+from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.order_id import client_order_id
 from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor
@@ -34,6 +35,7 @@ class OrderFlow:
         self._monitor = monitor
         self._way_out: dict[str, Order] = {}
         self.working = False
+        self._verdicts: dict[str, bytes] = {}
 
     @property
     def book(self) -> Book:
@@ -44,6 +46,17 @@ class OrderFlow:
     def any_open(self) -> bool:
         """Whether an order is open."""
         return bool(self._desk.open_orders)
+
+    def verdict_of(self, order_id: str) -> bytes:
+        """The leaf hash of the guard's record that admitted the order; 32 bytes.
+
+        Raises:
+            ExecutionError: if none did.
+        """
+        found = self._verdicts.get(order_id)
+        if found is None:
+            raise ExecutionError("order", order_id, "the guard has admitted no such order")
+        return found
 
     def send(
         self,
@@ -82,6 +95,8 @@ class OrderFlow:
             self._journal.order(order, guard, number)
             orders.append(order)
         self._journal.recorder.barrier()
+        verdict = self._journal.recorder.leaf_hash(guard)
+        self._verdicts |= {order.order_id: verdict for order in orders}
         if purpose is not Purpose.AGENT:
             self._way_out = {order.order_id: order for order in orders}
         for transit in transits:

@@ -103,7 +103,12 @@ class NearSpec(Spec):
 
 
 class CowSpec(Spec):
-    """Orders signed for CoW; the verdict's hash goes into their ``appData``."""
+    """Orders signed for CoW; the verdict's hash goes into their ``appData``.
+
+    Attributes:
+        probe: by instrument, the quantity for which prices are asked. ``depth``: what is taken for
+            a bar's volume, since solvers show no book.
+    """
 
     kind: Literal["cow"]
     chain: str
@@ -111,6 +116,8 @@ class CowSpec(Spec):
     settlement: str
     key: str
     tokens: dict[str, TokenSpec]
+    probe: dict[str, Number]
+    depth: dict[str, Number]
 
 
 VenueSpec = Annotated[UniswapSpec | ExchangeSpec | NearSpec | CowSpec, Field(discriminator="kind")]

@@ -10,6 +10,7 @@ from agent_fund.execution.across.carrier import AcrossCarrier
 from agent_fund.execution.across.place import Place
 from agent_fund.execution.custody.across_deposit import AcrossDeposit
 from agent_fund.execution.custody.cover import Cover
+from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.token import Token
 from agent_fund.paper.connections import Connections, UniswapSpec
 from agent_fund.paper.live_run import LiveRun
@@ -33,6 +34,16 @@ class Covers:
         if self.live is None:
             return None
         return self._order(self.live, leg_id) or self._transfer(self.live, leg_id)
+
+    def verdict_of(self, order_id: str) -> bytes:
+        """The leaf hash of the guard's record that admitted the order.
+
+        Raises:
+            ExecutionError: if there is none.
+        """
+        if self.live is None:
+            raise ExecutionError("order", order_id, "no order is admitted before the run begins")
+        return self.live.fund.verdict_of(order_id)
 
     def _order(self, live: LiveRun, leg_id: str) -> Cover | None:
         for name, venue in live.venues.items():

@@ -7,10 +7,11 @@ fund waits, it does not guess. A run that is made again is first given the bars 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from agent_fund.domain.instrument import Instrument
+from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Adapter
 from agent_fund.execution.live.leg_driver import Run
 from agent_fund.execution.live.tape import Tape
@@ -109,13 +110,21 @@ class LiveFeed:
 
     async def _prices(self) -> dict[str, int]:
         asked = [(self._adapters[n], lines) for n, lines in self._by_venue.items() if lines]
-        found = await asyncio.gather(*(adapter.prices(lines) for adapter, lines in asked))
+        found = await asyncio.gather(*(_told(adapter.prices(lines)) for adapter, lines in asked))
         return {symbol: price for prices in found for symbol, price in prices.items()}
 
     async def _depth(self) -> dict[str, int]:
         asked = [(self._adapters[n], lines) for n, lines in self._by_venue.items() if lines]
-        found = await asyncio.gather(*(adapter.depth(lines) for adapter, lines in asked))
+        found = await asyncio.gather(*(_told(adapter.depth(lines)) for adapter, lines in asked))
         return {symbol: units for depths in found for symbol, units in depths.items()}
+
+
+async def _told(asked: Awaitable[Mapping[str, int]]) -> Mapping[str, int]:
+    """What a venue says; nothing if it cannot say it now, and then the bar waits for it."""
+    try:
+        return await asked
+    except ExecutionError:
+        return {}
 
 
 def row_of(body: Sequence[Any]) -> Row:

@@ -20,6 +20,7 @@ from agent_fund.execution.live.tape import Tape
 from agent_fund.execution.route.search import Router
 from agent_fund.execution.route.terms import RouteTerms
 from agent_fund.fund.control import ControlBoard
+from agent_fund.fund.fund import Fund
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard
 from agent_fund.market.bars import Row
@@ -117,6 +118,11 @@ class LiveRun:
         return Market(self._feed.rows(), dict(self.venues), self.carriage, self._routed)
 
     @property
+    def fund(self) -> Fund:
+        """The fund; once the run has begun."""
+        return self._begun()[0].fund
+
+    @property
     def rows(self) -> list[Row]:
         """The bars that the run had."""
         return [row_of(body) for body in self._stores.tape.bars()]
@@ -178,7 +184,7 @@ class LiveRun:
             Guard(mandate),
             self._stores.tape,
             self._run,
-            lambda: self._begun()[0].fund.situation(),
+            lambda: self.fund.situation(),
             self.carriage.begun,
             any_venue=stated.any_venue,
         )
@@ -205,7 +211,11 @@ class LiveRun:
     def _beat(self, session: Session) -> None:
         if session.fund.bar >= 0:
             due = self._clock.now() + 3 * self._bar_seconds * 1000 + _GRACE
-            self._board.beat(status_of(self._parts, session.fund, self._stores.alarms, due))
+            self._board.beat(
+                status_of(
+                    self._parts, session.fund, self._stores.alarms, self._reconciler.silent, due
+                )
+            )
 
     def _begun(self) -> tuple[Session, Operators]:
         if self._session is None or self._operators is None:

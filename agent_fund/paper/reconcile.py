@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.execution.account import Bucket
+from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.live.adapter import Adapter, Holdings
 from agent_fund.execution.live.alarms import Alarms
@@ -29,6 +30,9 @@ class Reconciler:
 
     Args:
         since: Unix milliseconds from which trades are asked for.
+
+    Attributes:
+        silent: by venue, why it could not be asked the last time; it is asked again at the next bar.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Reconciler:
         self._alarms = alarms
         self._run = run
         self._since = since
+        self.silent: dict[str, str] = {}
 
     def compare(self, ledger: Ledger, book: Book) -> None:
         """Ask every venue at which nothing is under way, and compare.
@@ -61,12 +66,22 @@ class Reconciler:
         asked = [n for n in self._adapters if n not in busy and not self._legs.working(n)]
         if not asked:
             return
+        self.silent = {}
         for name, found in zip(asked, self._run(self._holdings(asked)), strict=True):
+            if isinstance(found, ExecutionError):
+                self.silent[name] = str(found)
+                continue
             self._balances(name, found, ledger)
             self._strangers(name, found)
 
-    async def _holdings(self, names: list[str]) -> list[Holdings]:
-        return await asyncio.gather(*(self._adapters[n].holdings(self._since) for n in names))
+    async def _holdings(self, names: list[str]) -> list[Holdings | ExecutionError]:
+        return await asyncio.gather(*(self._of(self._adapters[name]) for name in names))
+
+    async def _of(self, adapter: Adapter) -> Holdings | ExecutionError:
+        try:
+            return await adapter.holdings(self._since)
+        except ExecutionError as error:
+            return error
 
     def _balances(self, venue: str, found: Holdings, ledger: Ledger) -> None:
         lines = [i for i in self._instruments.values() if i.venue.name == venue]

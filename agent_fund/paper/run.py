@@ -113,7 +113,9 @@ def paper(
 async def _wired(parts: Parts, connections: Connections, covers: Covers) -> Wired:
     keyring = Keyring(parts.workspace)
     mandate = bytes.fromhex(parts.mandate.digest)
-    wiring = Wiring(connections, parts.instruments, parts.currency, keyring, mandate, covers)
+    wiring = Wiring(
+        connections, parts.instruments, parts.currency, keyring, mandate, covers, covers.verdict_of
+    )
     wired = await wiring.build()
     covers.places = wiring.places
     return wired

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from agent_fund.audit.track_record import share_text
@@ -12,10 +13,13 @@ from agent_fund.fund.control_status import OpenOrder, Position, Status, VenueHea
 from agent_fund.fund.fund import Fund
 
 
-def status_of(parts: Parts, fund: Fund, alarms: Alarms, next_beat: int) -> Status:
+def status_of(
+    parts: Parts, fund: Fund, alarms: Alarms, silent: Mapping[str, str], next_beat: int
+) -> Status:
     """The fund after its last bar.
 
     Args:
+        silent: by venue, why it could not be asked.
         next_beat: Unix milliseconds by which the next one is due.
     """
     book, machine, prices = fund.book, fund.machine, fund.prices
@@ -47,8 +51,8 @@ def status_of(parts: Parts, fund: Fund, alarms: Alarms, next_beat: int) -> Statu
         venues=tuple(
             VenueHealth(
                 name,
-                "frozen" if name in frozen else "ok",
-                f"{currency.amount(book.places[name])} {currency.symbol}",
+                "frozen" if name in frozen else "silent" if name in silent else "ok",
+                silent.get(name) or f"{currency.amount(book.places[name])} {currency.symbol}",
             )
             for name in book.places
         ),

@@ -12,6 +12,9 @@ from agent_fund.domain.money import to_units
 from agent_fund.execution.across.carrier import AcrossCarrier
 from agent_fund.execution.across.fee import RelayerFee
 from agent_fund.execution.across.place import Place
+from agent_fund.execution.cow.adapter import CowAdapter
+from agent_fund.execution.cow.market import CowConfig, Market
+from agent_fund.execution.cow.order_book import OrderBook
 from agent_fund.execution.custody.cover import Cover
 from agent_fund.execution.custody.safe_account import SafeAccount
 from agent_fund.execution.custody.verdict import Domain
@@ -19,6 +22,7 @@ from agent_fund.execution.custody.verdict_signer import VerdictSigner
 from agent_fund.execution.evm.account import Account, DirectAccount
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.lane import Lane
+from agent_fund.execution.evm.pair import Pair
 from agent_fund.execution.evm.pools import SwapConfig
 from agent_fund.execution.evm.swap import SwapAdapter
 from agent_fund.execution.evm.token import Token
@@ -39,6 +43,7 @@ from agent_fund.execution.near.rpc import NearRpc
 from agent_fund.paper.connections import (
     AcrossSpec,
     Connections,
+    CowSpec,
     ExchangeSpec,
     NearSpec,
     UniswapSpec,
@@ -86,7 +91,8 @@ class Wiring:
     Args:
         instruments: of the run. ``currency``: the fund's.
         mandate_hash: 32 bytes, as a Safe's module knows the mandate in force.
-        covers: what the guard has admitted, by leg id.
+        covers: what the guard has admitted, by leg id. ``verdict_of``: the leaf hash of the guard's
+            record that admitted an order.
 
     Attributes:
         places: where Across takes and brings the currency, by venue.
@@ -100,6 +106,7 @@ class Wiring:
         keyring: Keyring,
         mandate_hash: bytes,
         covers: Covers,
+        verdict_of: Callable[[str], bytes],
     ) -> None:
         self._connections = connections
         self._instruments = tuple(instruments)
@@ -107,6 +114,7 @@ class Wiring:
         self._keyring = keyring
         self._mandate_hash = mandate_hash
         self._covers = covers
+        self._verdict_of = verdict_of
         self._chains: dict[str, Chain] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._sites: dict[str, _Site] = {}
@@ -149,7 +157,7 @@ class Wiring:
     def _step(self) -> int:
         """What the token of the currency with the fewest decimals can express."""
         named = self._connections.venues.values()
-        tokens = [v.tokens for v in named if isinstance(v, UniswapSpec | NearSpec)]
+        tokens = [v.tokens for v in named if not isinstance(v, ExchangeSpec)]
         symbol, scale = self._currency.symbol, self._currency.scale
         least = min((t[symbol].decimals for t in tokens if symbol in t), default=scale)
         return int(10 ** max(0, scale - least))
@@ -162,11 +170,13 @@ class Wiring:
                 return self._exchange(venue, spec)
             case NearSpec():
                 return await self._near(venue, spec)
+            case CowSpec():
+                return await self._cow(venue, spec)
             case _:
                 raise PaperError(
                     f"venue {venue}",
                     spec.kind,
-                    "a paper run trades spot at binance, uniswap_v2, uniswap_v3 and near_intents",
+                    "a paper run trades spot: binance, uniswap_v2, uniswap_v3, cow, near_intents",
                 )
 
     # -- EVM ----------------------------------------------------------------------------------
@@ -192,6 +202,25 @@ class Wiring:
         )
         config = SwapConfig(venue, tuple(self.of(venue)), tokens, spec.coin)
         return SwapAdapter(config, amm, account, chain, lane)
+
+    async def _cow(self, venue: str, spec: CowSpec) -> Adapter:
+        tokens = {a: Token(t.address, t.decimals) for a, t in spec.tokens.items()}
+        chain = self._chain(venue, spec.chain)
+        await chain.start()
+        signer = await self._keyring.evm(spec.key)
+        lane = self._lanes.setdefault((spec.chain, signer.address), Lane(chain, signer))
+        account = DirectAccount(chain, signer.address)
+        self._sites[venue] = _Site(chain, lane, account, tokens)
+        markets = tuple(
+            Market(
+                Pair(i, tokens[i.base.symbol], tokens[i.quote.symbol], spec.settlement),
+                to_units(spec.probe[i.symbol], i.base.scale, f"probe of {i.symbol}"),
+                to_units(spec.depth[i.symbol], i.base.scale, f"depth of {i.symbol}"),
+            )
+            for i in self.of(venue)
+        )
+        config = CowConfig(venue, spec.settlement, markets)
+        return CowAdapter(config, OrderBook(spec.url), chain, lane, signer, self._verdict_of)
 
     def _chain(self, venue: str, name: str) -> Chain:
         spec = self._connections.chains.get(name)

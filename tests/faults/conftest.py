@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 import aiohttp
 import pytest
 from faults_world import Fund, Stage
 
-from agent_fund.execution.exchange.connect import Setting
 from agent_fund.paper import wiring
 
 
@@ -25,6 +23,6 @@ def fund() -> Iterator[Fund]:
     made = Fund()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(aiohttp.ClientSession, "_request", made.request())
-        patch.setattr(wiring, "Setting", partial(Setting, monotonic=made.monotonic))
+        patch.setattr(wiring, "Setting", made.setting)
         yield made
     made.close()

@@ -11,9 +11,9 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,13 +23,14 @@ import aiohttp
 
 from agent_fund.devnet.near.devnet import FUND, VERIFIER
 from agent_fund.devnet.network import FILE, Network
-from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, EXCHANGE, NEAR, VENUES, Plan
+from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR, VENUES, Plan
 from agent_fund.devnet.tokens import balance
 from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
 from agent_fund.domain.order import Order, Purpose, Side
 from agent_fund.execution.account import Bucket
 from agent_fund.execution.across.contracts import DEPOSITED
 from agent_fund.execution.desk import Desk
+from agent_fund.execution.exchange.connect import Setting
 from agent_fund.execution.keys.keyring import Keyring
 from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.live.alarms import Alarms
@@ -46,8 +47,13 @@ from agent_fund.paper.wiring import Wired, Wiring
 USD = Asset("USD", 8)
 PRICE = Decimal("1200.00")
 MANDATE = bytes(31) + b"\1"
-SYMBOLS = {EXCHANGE: "ETH", CHAIN_A: "ETH-A", CHAIN_B: "ETH-B", NEAR: "ETH-N"}
-_CHAINS = {CHAIN_A: "eip155:31337", CHAIN_B: "eip155:31338", NEAR: "near:devnet"}
+SYMBOLS = {EXCHANGE: "ETH", CHAIN_A: "ETH-A", CHAIN_B: "ETH-B", COW: "ETH-C", NEAR: "ETH-N"}
+_CHAINS = {
+    CHAIN_A: "eip155:31337",
+    CHAIN_B: "eip155:31338",
+    COW: "eip155:31338",
+    NEAR: "near:devnet",
+}
 LINES = {
     symbol: Instrument(
         symbol,
@@ -113,17 +119,23 @@ class Fund:
     """What all processes of the fund in one test share: the event loop, and who is alive.
 
     Attributes:
-        skew: seconds that the fund's monotonic clock is ahead.
+        skew: seconds that the fund's clocks are ahead. ``timeout``: milliseconds that it waits for
+            an exchange.
     """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.fate = Fate()
         self.skew = 0.0
+        self.timeout = 5_000
         self._real: Any = aiohttp.ClientSession._request
 
     def monotonic(self) -> float:
         return time.monotonic() + self.skew
+
+    def setting(self, *, url: str | None) -> Setting:
+        """How exchanges are reached: as the wiring says, with these clocks."""
+        return Setting(url=url, monotonic=self.monotonic, timeout_ms=self.timeout)
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(coroutine)
@@ -156,7 +168,7 @@ class Fund:
 
 
 class Stage:
-    """The devnet, its price standing still, its relayer working only when told to."""
+    """The devnet, its price standing still; its relayer and its solver work only when told to."""
 
     def __init__(self, folder: Path) -> None:
         cash = dict.fromkeys(VENUES, Decimal(100_000))
@@ -176,6 +188,9 @@ class Stage:
         await self.network.__aenter__()
         assert self.network.relayer is not None
         await self.network.relayer.stop()
+        solving = self.network.cow and self.network.cow._task
+        if solving is not None:
+            solving.cancel()
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         future: Future[Any] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -197,7 +212,7 @@ class Stage:
         return load_connections(self.folder / FILE)
 
     def mine(self, blocks: int = 3) -> None:
-        """So many blocks on both chains; the relayer takes a turn between them."""
+        """So many blocks on both chains."""
 
         async def work() -> None:
             for side in self.network.sides.values():
@@ -210,6 +225,11 @@ class Stage:
         """The relayer looks at every deposit once."""
         assert self.network.relayer is not None
         self.run(self.network.relayer.turn())
+
+    def solve(self) -> None:
+        """The solver looks at every open order once."""
+        assert self.network.cow is not None
+        self.run(self.network.cow.solve())
 
     # -- what is true -------------------------------------------------------------------------
 
@@ -231,7 +251,7 @@ class Stage:
         return int(json.loads(chain.view(VERIFIER, "mt_balance_of", asked, chain.head)))
 
     async def _tokens(self, venue: str) -> list[int]:
-        side = self.network.sides[venue]
+        side = self.network.sides_of[venue]
         holder = self.network.holders[venue]
         tokens = (side.dollar.address, side.weth)
         return [await balance(side.deployer, token, holder) for token in tokens]
@@ -258,12 +278,18 @@ class Process:
 
     Args:
         capital: (currency, coin) at each venue when the fund began.
+        life: seconds from then on in which a leg may begin.
     """
 
     def __init__(
-        self, stage: Stage, fund: Fund, path: Path, capital: Mapping[str, tuple[int, int]]
+        self,
+        stage: Stage,
+        fund: Fund,
+        path: Path,
+        capital: Mapping[str, tuple[int, int]],
+        life: int = LIFE,
     ) -> None:
-        self.stage, self._fund = stage, fund
+        self.stage, self._fund, self._life = stage, fund, life
         self._stack = ExitStack()
         self.file = MortalFile(path, fund.fate)
         self._stack.callback(self.file.close)
@@ -305,14 +331,15 @@ class Process:
                 tape,
                 self.alarms,
                 run,
-                lambda order, bar: began + LIFE,
+                lambda order, bar: began + self._life,
             )
             for name, adapter in wired.adapters.items()
         }
         covers.live = self  # type: ignore[assignment]
+        self.run = run
         carriers = [(c, LegDriver(c.name, c, self.legs, run, seconds)) for c in wired.carriers]
         self.carriage = LiveCarriage(
-            carriers, self.legs, tape, self.alarms, lambda bar: began + LIFE
+            carriers, self.legs, tape, self.alarms, lambda bar: began + self._life
         )
         self.desk = Desk(self.ledger, self.venues, self.carriage)
 
@@ -322,8 +349,15 @@ class Process:
             venue.tend()
         self.carriage.tend()
 
-    def open(self, bar: int) -> None:
-        """What a run does at the open of a bar."""
+    def bar(self, bar: int, blocks: int = 3) -> None:
+        """Time passes, blocks come; then what a run does before ``bar`` and at its open."""
+        self._fund.skew += 10
+        if COW in self.venues:
+            self.stage.solve()
+        self.stage.mine(blocks)
+        if len(self.venues) > 1:
+            self.stage.relay()
+        self.tend()
         self.desk.arrive(bar)
         self.desk.on_open(bar, {}, {})
 
@@ -390,12 +424,13 @@ BARS = 12
 def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]) -> Lived:
     """Lead ``life`` to its end, with a process for each death (at its point of that number)."""
     capital = {venue: stage.truth(venue) for venue in life.venues}
+    fund.skew = 0.0
     died: list[str] = []
     for at in [*deaths, None]:
         process = Process(stage, fund, path, capital)
         fund.fate.at, fund.fate.armed = at, True
         try:
-            bar = _lived(stage, fund, process, life)
+            bar = _lived(process, life)
         except Killed:
             died.append(fund.fate.seen[-1])
             process.end()
@@ -404,14 +439,10 @@ def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]
     raise AssertionError(deaths)
 
 
-def _lived(stage: Stage, fund: Fund, process: Process, life: Life) -> int:
+def _lived(process: Process, life: Life) -> int:
     life.begin(process)
     for bar in range(1, BARS):
-        stage.mine()
-        stage.relay()
-        fund.skew += 10
-        process.tend()
-        process.open(bar)
+        process.bar(bar)
         life.at(process, bar)
         if life.ended(process):
             return bar
@@ -433,3 +464,17 @@ class Lived:
     points: tuple[str, ...]
     died: tuple[str, ...]
     bars: int
+
+
+@contextmanager
+def process(
+    stage: Stage, fund: Fund, path: Path, *venues: str, life: int = LIFE
+) -> Iterator[Process]:
+    """A process at ``venues`` that begins with what the fund has there."""
+    fund.skew = 0.0
+    capital = {venue: stage.truth(venue) for venue in venues}
+    made = Process(stage, fund, path / "live.sqlite", capital, life)
+    try:
+        yield made
+    finally:
+        made.end()

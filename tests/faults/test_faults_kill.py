@@ -15,7 +15,7 @@ import pytest
 from faults_world import AT, Fund, Lived, Process, Stage, live, order, transfer_id
 
 from agent_fund.devnet.packages import missing
-from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, EXCHANGE, NEAR
+from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR
 from agent_fund.domain.order import Order, Side, Status
 from agent_fund.domain.transfer import Transfer, Transit
 from agent_fund.execution.live.leg_state import LegState
@@ -110,7 +110,7 @@ def stocked(stage: Stage, fund: Fund, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize("side", list(Side), ids=lambda side: side.value)
-@pytest.mark.parametrize("venue", [EXCHANGE, CHAIN_A, CHAIN_B, NEAR])
+@pytest.mark.parametrize("venue", [EXCHANGE, CHAIN_A, CHAIN_B, COW, NEAR])
 def test_an_order_killed_at_any_point_is_traded_once_or_not_at_all(
     stage: Stage, fund: Fund, tmp_path: Path, venue: str, side: Side
 ) -> None:

@@ -91,7 +91,7 @@ async def _truth(network: Network) -> dict[str, tuple[Decimal, Decimal]]:
     found: dict[str, tuple[Decimal, Decimal]] = {}
     account = network.exchange.spot_account
     found["exchange"] = (account.total("USDT"), account.total("ETH"))
-    for name, side in network.sides.items():
+    for name, side in network.sides_of.items():
         holder = network.holders[name]
         dollars = await balance(side.deployer, side.dollar.address, holder)
         coins = await balance(side.deployer, side.weth, holder)

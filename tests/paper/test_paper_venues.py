@@ -36,7 +36,7 @@ class Watched:
         self.legs = stores.legs.asked_for({})
 
 
-def test_one_run_file_is_backtested_and_trades_at_an_exchange_on_two_chains_and_on_near(
+def test_one_run_file_is_backtested_and_trades_at_an_exchange_on_chains_and_on_near(
     tmp_path: Path,
 ) -> None:
     runfile = workspace(tmp_path, lambda text: short(text, 6))
@@ -50,7 +50,13 @@ def test_one_run_file_is_backtested_and_trades_at_an_exchange_on_two_chains_and_
     assert not seen.alarms
     assert not seen.orphans
     book = seen.books[-1]
-    assert {s for s, q in book.positions.items() if q} == {"ETH", "ETH-A", "ETH-B", "ETH-N"}
+    assert {s for s, q in book.positions.items() if q} == {
+        "ETH",
+        "ETH-A",
+        "ETH-B",
+        "ETH-C",
+        "ETH-N",
+    }
     assert not book.open_orders
     for symbol, quantity in book.positions.items():
         instrument = book.instruments[symbol]
