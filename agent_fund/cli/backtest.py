@@ -41,6 +41,7 @@ _ROWS = (
     ("Sharpe ratio", "sharpe", ratio),
     ("Max drawdown", "max_drawdown", percent),
 )
+_OWN = ("reduce", "exit", "kill", "done", "hold", "resume")
 _STALE = 0.01
 _SHOWN = 3
 
@@ -175,7 +176,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["reasons"]:
         text = ", ".join(f"{name} {count}" for name, count in summary["reasons"].items())
         facts.append(("Stood in the way", text))
-    own = {k: n for k, n in summary["acts"].items() if k in ("reduce", "exit", "kill", "done")}
+    own = {k: n for k, n in summary["acts"].items() if k in _OWN}
     if own:
         facts.append(("Guard's own acts", ", ".join(f"{name} {n}" for name, n in own.items())))
     if summary["fund"]["mode"] != "active":

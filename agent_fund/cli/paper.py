@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agent_fund.backtest.errors import Interrupted
 from agent_fund.cli.backtest import guarantee_code, show_summary
+from agent_fund.cli.route import show_route
 from agent_fund.cli.terminal import console, shown_path, write_json
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class _Lines:
 
     def __init__(self, screen: Console) -> None:
         self._screen = screen
-        self._alarms = self._refused = 0
+        self._alarms = self._refused = self._routes = 0
 
     def __call__(self, tick: Tick, session: Session, stores: Stores) -> None:
         fund = session.fund
@@ -90,6 +91,9 @@ class _Lines:
             f"  {len(book.open_orders)} orders open" if book.open_orders else "",
             "  money under way" if book.transit else "",
         )
+        for found in stores.routes[self._routes :]:
+            self._routes += 1
+            show_route(found, screen=self._screen)
         self._screen.print(line, soft_wrap=True)
         for number, leg, venue, why in stores.legs.refusals(self._refused):
             self._refused = number

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.console import Console
+
 from agent_fund.cli.terminal import console, grid, one_line, write_json
 from agent_fund.domain.instrument import Asset
 from agent_fund.execution.route.explain import Choice, Considered, Explanation, goal_name
@@ -10,12 +12,18 @@ _MOST_ROWS = 12
 _STYLES = {Choice.CHOSEN: "bold green", Choice.REFUSED: "red"}
 
 
-def show_route(explanation: Explanation, *, as_json: bool = False) -> None:
-    """Print the choice on stdout, the chosen route first; ``as_json`` prints all of it."""
+def show_route(
+    explanation: Explanation, *, as_json: bool = False, screen: Console | None = None
+) -> None:
+    """Print the choice on ``screen``, or stdout, the chosen route first.
+
+    Args:
+        as_json: print all of it on stdout instead.
+    """
     if as_json:
         write_json(explanation.to_json())
         return
-    unit, screen = explanation.currency, console()
+    unit, screen = explanation.currency, screen or console()
     chosen = explanation.chosen
     screen.print(f"Goal: {one_line(goal_name(explanation.goal, unit))}", style="bold")
     if chosen is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.assemble import Parts
@@ -17,6 +17,7 @@ from agent_fund.execution.live.live_carriage import LiveCarriage
 from agent_fund.execution.live.live_file import LiveFile
 from agent_fund.execution.live.live_venue import LiveVenue
 from agent_fund.execution.live.tape import Tape
+from agent_fund.execution.route.explain import Explanation
 from agent_fund.execution.route.search import Router
 from agent_fund.execution.route.terms import RouteTerms
 from agent_fund.fund.control import ControlBoard
@@ -41,11 +42,16 @@ _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is s
 
 @dataclass(frozen=True)
 class Stores:
-    """What a live run keeps beside its log, in one file."""
+    """What a live run keeps beside its log, in one file.
+
+    Attributes:
+        routes: how routes were chosen since this process began; kept on the tape too.
+    """
 
     legs: LegStore
     tape: Tape
     alarms: Alarms
+    routes: list[Explanation] = field(default_factory=list)
 
     @classmethod
     def of(cls, file: LiveFile, clock: WallClock) -> Stores:
@@ -152,7 +158,7 @@ class LiveRun:
             operators.repeat(tick.bar)
             told(tick, session, self._stores)
         self._beat(session)
-        return ticks
+        return [tick._replace(mode=operators.modes.get(tick.bar, tick.mode)) for tick in ticks]
 
     def close(self) -> None:
         """Let go of every connection; what is under way stays under way."""
@@ -186,6 +192,7 @@ class LiveRun:
             self._run,
             lambda: self.fund.situation(),
             self.carriage.begun,
+            self._stores.routes,
             any_venue=stated.any_venue,
         )
 
@@ -211,11 +218,8 @@ class LiveRun:
     def _beat(self, session: Session) -> None:
         if session.fund.bar >= 0:
             due = self._clock.now() + 3 * self._bar_seconds * 1000 + _GRACE
-            self._board.beat(
-                status_of(
-                    self._parts, session.fund, self._stores.alarms, self._reconciler.silent, due
-                )
-            )
+            alarms, silent = self._stores.alarms, self._reconciler.silent
+            self._board.beat(status_of(self._parts, session.fund, alarms, silent, due))
 
     def _begun(self) -> tuple[Session, Operators]:
         if self._session is None or self._operators is None:

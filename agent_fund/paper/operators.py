@@ -23,6 +23,7 @@ class Operators:
 
     Attributes:
         barred: whether the first bar must wait, because a halt stands.
+        modes: by bar, the machine's mode after what was done behind it.
     """
 
     def __init__(self, board: ControlBoard, fund: Fund, tape: Tape, alarms: Alarms) -> None:
@@ -32,6 +33,7 @@ class Operators:
         self._alarms = alarms
         self._again = list(tape.acts())
         self.barred = False
+        self.modes: dict[int, Mode] = {}
 
     def repeat(self, bar: int) -> None:
         """Do again what was done after ``bar`` before the crash."""
@@ -69,14 +71,16 @@ class Operators:
         return self._do(act, why)
 
     def _do(self, act: Act, why: str) -> bool:
+        done = True
         match act:
             case Act.HALT:
                 self._fund.hold(why)
             case Act.FLATTEN:
                 self._fund.kill(why)
             case Act.RESUME:
-                return self._fund.resume(why)
-        return True
+                done = self._fund.resume(why)
+        self.modes[self._fund.bar] = self._fund.machine.mode
+        return done
 
     def _answer(self, command: Command) -> None:
         fund = self._fund

@@ -32,7 +32,7 @@ class Reconciler:
         since: Unix milliseconds from which trades are asked for.
 
     Attributes:
-        silent: by venue, why it could not be asked the last time; it is asked again at the next bar.
+        silent: by venue, why it could not be asked the last time.
     """
 
     def __init__(

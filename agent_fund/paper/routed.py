@@ -50,9 +50,7 @@ class RoutedStrategy:
         guard: one of its own, for books that may never be held.
         situation: of the fund now. ``any_venue``: whether a purchase may go to any venue that
             trades the same underlying, the cheapest that is admitted, wherever the cash stands.
-
-    Attributes:
-        explanations: of every route that was looked for, the last one last.
+        explanations: gets that of every route that is looked for.
     """
 
     def __init__(
@@ -64,6 +62,7 @@ class RoutedStrategy:
         run: Run,
         situation: Callable[[], Situation],
         carried: Carried,
+        explanations: list[Explanation],
         *,
         any_venue: bool,
     ) -> None:
@@ -74,7 +73,7 @@ class RoutedStrategy:
         self._next = next(self._recorded, None)
         self._route: RouteRun | None = None
         self._begun: tuple[int, Book] | None = None
-        self.explanations: list[Explanation] = []
+        self._explanations = explanations
 
     def decide(self, snapshot: Snapshot, book: Book) -> Proposal:
         """The next stage of the route under way, or what the strategy proposes, routed if short."""
@@ -87,6 +86,7 @@ class RoutedStrategy:
             if recorded.body["asked"]:
                 self._inner.decide(snapshot, book)  # its own memory is made again
             return _proposal(recorded.body, book)
+        known = len(self._explanations)
         asked, proposal = self._decided(snapshot, book)
         body: dict[str, Any] = {
             "asked": asked,
@@ -95,6 +95,7 @@ class RoutedStrategy:
             "ordered": proposal.ordered,
             "reason": proposal.reason,
         }
+        body |= {"routes": [found.to_json() for found in self._explanations[known:]]}
         self._tape.answer(Answer(NAME, "decide", snapshot.bar, "", body))
         return proposal
 
@@ -114,7 +115,7 @@ class RoutedStrategy:
         wanted = "" if self._any_venue else line.symbol
         goal = Buy(line.underlying, quantity, scale, limit, wanted, _paying(proposal))
         found = self._run(find_route(goal, self._router, self._situation(), self._guard))
-        self.explanations.append(found)
+        self._explanations.append(found)
         if found.chosen is None:
             return True, proposal  # the guard says of it what it says of any other
         self._route = RouteRun(found.chosen)

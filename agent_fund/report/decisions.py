@@ -16,8 +16,9 @@ ACTS = {
     "reduce": "guard reduces",
     "exit": "guard exits",
     "kill": "trading stopped",
+    "hold": "held by an operator",
+    "resume": "resumed by an operator",
     "done": "halted",
-    "resume": "trading resumed",
     "flow": "money in or out",
     "flow_queued": "money in or out waits",
 }

@@ -8,6 +8,7 @@ from what the fund was told.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
 import time
@@ -113,6 +114,11 @@ class MortalFile(LiveFile):
         self._fate.point("before a commit")
         super()._commit()
         self._fate.point("after a commit")
+
+
+def verdict_of(leg_id: str) -> bytes:
+    """Stands for the hash of the verdict that admitted a leg: 32 bytes."""
+    return hashlib.sha256(leg_id.encode()).digest()
 
 
 class Fund:
@@ -304,7 +310,8 @@ class Process:
         lines = [AT[venue] for venue in capital]
         covers = Covers(wires, USD)
         used = wires if len(capital) > 1 else wires.model_copy(update={"carriers": {}})
-        wiring = Wiring(used, lines, USD, Keyring(self.stage.folder), MANDATE, covers)
+        keyring = Keyring(self.stage.folder)
+        wiring = Wiring(used, lines, USD, keyring, MANDATE, covers, verdict_of)
         wired: Wired = run(wiring.build())
         covers.places = wiring.places
         self._stack.callback(lambda: run(wired.close()))
@@ -424,7 +431,7 @@ BARS = 12
 def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]) -> Lived:
     """Lead ``life`` to its end, with a process for each death (at its point of that number)."""
     capital = {venue: stage.truth(venue) for venue in life.venues}
-    fund.skew = 0.0
+    fund.skew, fund.fate = 0.0, Fate()
     died: list[str] = []
     for at in [*deaths, None]:
         process = Process(stage, fund, path, capital)
@@ -471,7 +478,7 @@ def process(
     stage: Stage, fund: Fund, path: Path, *venues: str, life: int = LIFE
 ) -> Iterator[Process]:
     """A process at ``venues`` that begins with what the fund has there."""
-    fund.skew = 0.0
+    fund.skew, fund.fate = 0.0, Fate()
     capital = {venue: stage.truth(venue) for venue in venues}
     made = Process(stage, fund, path / "live.sqlite", capital, life)
     try:

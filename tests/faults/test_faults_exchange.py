@@ -86,7 +86,13 @@ def placements(stage: Stage, made: Order) -> int:
     ids=lambda value: getattr(value, "name", None),
 )
 def test_an_answer_that_does_not_come_is_a_doubt_until_the_exchange_is_asked(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait, fault: Fault, first: Status, traded: bool
+    stage: Stage,
+    fund: Fund,
+    tmp_path: Path,
+    patient: Wait,
+    fault: Fault,
+    first: Status,
+    traded: bool,
 ) -> None:
     patient(SHORT if fault in (Fault.LOST, Fault.SILENT) else 5_000)
     with process(stage, fund, tmp_path, EXCHANGE) as one:

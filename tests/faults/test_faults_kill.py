@@ -1,13 +1,14 @@
 """Killed at every write and every request of an order's life, it is traded once or not at all.
 
-The first run of each life counts the points at which a process can die: before and after each
-commit, before and after each request. Then the life is led once for each of them, killed there,
-and made again from the file by a new process; and once more with that process killed as well.
+A process can die before and after each commit, and before and after each request. Each life is led
+once for each such point, killed there, and made again from the file by a new process, which is
+killed too every other time; until a life ends before it comes to the point where it would die.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.skipif(
     reason="the devnet's npm packages are absent: run `agent-fund devnet fetch` (needs Node.js)",
 )
 QUANTITY = "0.1"
+LEAST = 12  # points that every life has: five commits at least, and the sending itself
 LIMITS = {Side.BUY: "1500", Side.SELL: "900"}
 
 
@@ -114,25 +116,21 @@ def stocked(stage: Stage, fund: Fund, tmp_path_factory: pytest.TempPathFactory) 
 def test_an_order_killed_at_any_point_is_traded_once_or_not_at_all(
     stage: Stage, fund: Fund, tmp_path: Path, venue: str, side: Side
 ) -> None:
-    life = trade(venue, side)
-    whole = live(stage, fund, tmp_path / "whole.sqlite", life, [])
-    assert require_once(stage, whole, life.order)
-    whole.process.end()
-    count = len(whole.points)
-    assert count >= 12  # five commits at least, and the sending itself
     filled = 0
-    for at in range(1, count + 1):
+    for at in count(1):
         # The second process dies too, at another point of its own, every other time.
-        deaths = [at] if at % 2 else [at, 1 + at * 5 % count]
+        deaths = [at] if at % 2 else [at, 1 + at * 5 % LEAST]
         life = trade(venue, side)
         lived = live(stage, fund, tmp_path / f"{at}.sqlite", life, deaths)
-        assert lived.died[:1] == (whole.points[at - 1],), "it died elsewhere"
         filled += require_once(stage, lived, life.order)
         if venue == EXCHANGE:
             assert placed(stage, life.order) <= 1
         lived.process.end()
+        if not lived.died:
+            break  # no point is left at which it could die
+    assert at > LEAST
     # Only what dies before anything can have left comes to nothing.
-    assert filled >= count // 3
+    assert filled > at // 3
 
 
 def test_an_order_that_rests_and_is_cancelled_ends_whatever_point_it_is_killed_at(
@@ -141,14 +139,9 @@ def test_an_order_that_rests_and_is_cancelled_ends_whatever_point_it_is_killed_a
     def resting() -> Resting:
         return Resting(order(EXCHANGE, Side.BUY, QUANTITY, "900"))
 
-    life = resting()
-    whole = live(stage, fund, tmp_path / "whole.sqlite", life, [])
-    assert whole.process.legs.leg(life.order.order_id).state is LegState.CANCELED
-    whole.process.end()
-    for at in range(1, len(whole.points) + 1):
+    for at in count(1):
         life = resting()
         lived = live(stage, fund, tmp_path / f"{at}.sqlite", life, [at])
-        assert lived.died == (whole.points[at - 1],)
         assert not require_once(stage, lived, life.order)
         assert placed(stage, life.order) <= 1
         assert not stage.network.exchange.spot.open_orders()
@@ -157,6 +150,9 @@ def test_an_order_that_rests_and_is_cancelled_ends_whatever_point_it_is_killed_a
             Status.REJECTED,
         )
         lived.process.end()
+        if not lived.died:
+            break
+    assert at > LEAST
 
 
 @pytest.mark.parametrize(("source", "target"), [(CHAIN_A, CHAIN_B), (CHAIN_B, CHAIN_A)])
@@ -184,12 +180,11 @@ def test_a_transfer_killed_at_any_point_leaves_once_and_arrives_once_or_never_le
     def arrived(lived: Lived) -> bool:
         return lived.before[source][0] != stage.truth(source)[0]
 
-    whole = carried(0, [])
-    assert arrived(whole)
-    count = len(whole.points)
     came = 0
-    for at in range(1, count + 1):
+    for at in count(1):
         lived = carried(at, [at])
-        assert lived.died == (whole.points[at - 1],)
         came += arrived(lived)
-    assert came >= count // 3
+        if not lived.died:
+            break
+    assert at > LEAST
+    assert came > at // 3
