@@ -20,6 +20,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils.exceptions import ValidationError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.devnet.cow import Cow
 from agent_fund.devnet.cow_solver import Solver, signature_in
 from agent_fund.devnet.tokens import balance

@@ -8,6 +8,7 @@ from typing import Any
 from eth_abi.abi import decode
 from web3.exceptions import Web3RPCError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.devnet.cow import Cow
 from agent_fund.devnet.errors import DevnetError
 from agent_fund.execution.cow.app_data import app_data_hash

@@ -12,6 +12,7 @@ from typing import Any
 from eth_abi.abi import encode
 from eth_utils.address import to_checksum_address
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.devnet.errors import DevnetError
 from agent_fund.devnet.packages import artifact
 from agent_fund.execution.evm.chain import Chain

@@ -241,4 +241,4 @@ class LiveRun:
 
     def _closed(self, bar: int) -> int:
         """Unix seconds at which ``bar`` closed."""
-        return int(self._stores.tape.bars()[bar][1]) // 1000
+        return int(self._stores.tape.bar(bar)[1]) // 1000

@@ -285,6 +285,9 @@ class Process:
     Args:
         capital: (currency, coin) at each venue when the fund began.
         life: seconds from then on in which a leg may begin.
+
+    Attributes:
+        heard: what the fund was told, call by call.
     """
 
     def __init__(
@@ -296,6 +299,7 @@ class Process:
         life: int = LIFE,
     ) -> None:
         self.stage, self._fund, self._life = stage, fund, life
+        self.heard: list[object] = []
         self._stack = ExitStack()
         self.file = MortalFile(path, fund.fate)
         self._stack.callback(self.file.close)
@@ -365,8 +369,8 @@ class Process:
         if len(self.venues) > 1:
             self.stage.relay()
         self.tend()
-        self.desk.arrive(bar)
-        self.desk.on_open(bar, {}, {})
+        self.heard.append(self.desk.arrive(bar))
+        self.heard.append(self.desk.on_open(bar, {}, {}))
 
     def books(self, venue: str) -> tuple[int, int]:
         """(currency, coin) at ``venue`` by the ledger."""
@@ -433,6 +437,7 @@ def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]
     capital = {venue: stage.truth(venue) for venue in life.venues}
     fund.skew, fund.fate = 0.0, Fate()
     died: list[str] = []
+    heard: list[object] = []
     for at in [*deaths, None]:
         process = Process(stage, fund, path, capital)
         fund.fate.at, fund.fate.armed = at, True
@@ -441,7 +446,11 @@ def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]
         except Killed:
             died.append(fund.fate.seen[-1])
             process.end()
+            assert process.heard[: len(heard)] == heard[: len(process.heard)]
+            heard = max(heard, process.heard, key=len)
             continue
+        # What an earlier process was told, a later one is told again.
+        assert process.heard[: len(heard)] == heard
         return Lived(process, capital, tuple(fund.fate.seen), tuple(died), bar)
     raise AssertionError(deaths)
 

@@ -198,6 +198,34 @@ def test_an_order_fills_in_parts_over_bars_and_each_part_is_booked_when_it_is_to
         assert one.legs.leg(made.order_id).state is LegState.CANCELED
 
 
+def test_silence_after_a_part_was_filled_takes_nothing_back_and_raises_no_alarm(
+    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+) -> None:
+    exchange = stage.network.exchange
+    engine, symbol = exchange.spot, exchange.spot.symbols["ETHUSDT"]
+
+    async def sell() -> None:
+        with localcontext(EXACT):
+            engine.withdraw(symbol)  # so that nobody else buys it
+            engine.quote(symbol, False, Decimal("1100.00"), Decimal("0.03"))
+
+    with process(stage, fund, tmp_path, EXCHANGE) as one:
+        made = buy("0.1", "1100")
+        one.desk.send([made], 0)
+        stage.run(sell())
+        one.bar(1)
+        booked = one.books(EXCHANGE)
+        assert booked == stage.truth(EXCHANGE)
+        exchange.faults.arm(Fault.UNAVAILABLE, "GET", ORDER, times=10)
+        one.bar(2)
+        assert one.desk.open_orders[0].status is Status.UNKNOWN
+        exchange.faults.clear()
+        one.bar(3)
+        assert one.desk.open_orders[0].status is Status.PARTIAL
+        assert not one.alarms.all()
+        assert one.books(EXCHANGE) == stage.truth(EXCHANGE) == booked
+
+
 def test_a_ban_is_kept_to_and_its_order_never_arrives(
     stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
 ) -> None:

@@ -41,7 +41,7 @@ class Trade:
         return (self.order.instrument.venue.name,)
 
     def begin(self, process: Process) -> None:
-        process.desk.send([self.order], 0)
+        process.heard.append(process.desk.send([self.order], 0))
 
     def at(self, process: Process, bar: int) -> None:
         pass
@@ -55,7 +55,7 @@ class Resting(Trade):
 
     def at(self, process: Process, bar: int) -> None:
         if bar == 1:
-            process.desk.cancel(process.desk.open_orders, bar)
+            process.heard.append(process.desk.cancel(process.desk.open_orders, bar))
 
 
 @dataclass

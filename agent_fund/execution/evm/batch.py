@@ -9,6 +9,7 @@ from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from eth_utils.address import to_checksum_address
 from hexbytes import HexBytes
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.call import Call
 from agent_fund.execution.evm.fees import Fees

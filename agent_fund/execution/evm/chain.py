@@ -13,6 +13,7 @@ from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import Web3Exception, Web3RPCError
 from web3.types import RPCEndpoint, RPCResponse
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.receipt import Receipt
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from eth_utils.address import to_checksum_address
 from web3.exceptions import Web3RPCError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.event import Event
 from agent_fund.execution.evm.pair import Pair

@@ -14,6 +14,7 @@ from typing import Any
 
 from web3.exceptions import Web3RPCError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.errors import ExecutionError, InsufficientFunds
 from agent_fund.execution.evm.batch import Batch, Signed, sign_call
 from agent_fund.execution.evm.call import Call

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from web3.exceptions import Web3RPCError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.evm.batch import Batch
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.receipt import Receipt

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from web3.exceptions import Web3RPCError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.abi import revert_reason
 from agent_fund.execution.evm.call import Call

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from web3.exceptions import Web3RPCError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.domain.instrument import Asset
 from agent_fund.domain.money import ceil_div
 from agent_fund.execution.errors import ExecutionError

@@ -11,6 +11,7 @@ from fractions import Fraction
 from eth_utils.address import to_checksum_address
 from web3.exceptions import Web3RPCError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.amm import word

@@ -16,6 +16,7 @@ from typing import Any
 
 import base58
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.keys.errors import KeyRefused
 from agent_fund.execution.keys.reference import FORMS, is_reference
 

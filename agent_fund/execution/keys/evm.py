@@ -18,6 +18,7 @@ from eth_utils.address import to_canonical_address, to_checksum_address
 from eth_utils.crypto import keccak
 from eth_utils.exceptions import ValidationError
 
+import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
 from agent_fund.execution.keys.errors import KeyRefused, SigningFailed
 from agent_fund.execution.keys.secret import Secret
 from agent_fund.execution.live.signing import SignedTransaction

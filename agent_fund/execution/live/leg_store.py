@@ -202,6 +202,8 @@ class LegStore:
                 return f"trade {trade.exec_id} is reported after the leg ended as {before.value}"
             if found and (found[0][0] != report.leg_id or (found[0][4] and found[0][1:4] != told)):
                 return f"trade {trade.exec_id} reads otherwise than before"
+        if report.state is LegState.UNKNOWN:
+            return ""  # who does not know takes nothing back
         kept = {trade.exec_id for trade in report.executions}
         for known in self.executions(report.leg_id):
             if known.final and known.exec_id not in kept and not before.ended:
@@ -210,7 +212,10 @@ class LegStore:
 
     def _trades(self, venue: str, report: Report) -> None:
         # A provisional trade that a reorganisation took back is forgotten here; its history stays.
-        self._file.execute("DELETE FROM execution WHERE leg = ? AND final = 0", (report.leg_id,))
+        if report.state is not LegState.UNKNOWN:
+            self._file.execute(
+                "DELETE FROM execution WHERE leg = ? AND final = 0", (report.leg_id,)
+            )
         for e in report.executions:
             self._file.execute(
                 "INSERT OR IGNORE INTO execution VALUES (?, ?, ?, ?, ?, ?, ?)",

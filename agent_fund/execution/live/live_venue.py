@@ -147,7 +147,8 @@ class LiveVenue:
             elif after.status.open and (leg.state.status is Status.UNKNOWN or not sound or ended):
                 told.append(["status", order_id, Status.UNKNOWN.value])
             elif after.status is Status.UNKNOWN:
-                told.append(["status", order_id, Status.NEW.value])
+                known = Status.PARTIAL if after.filled else Status.NEW
+                told.append(["status", order_id, known.value])
         return told
 
     def _status(self, leg: StoredLeg, order: Order) -> str:

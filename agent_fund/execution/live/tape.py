@@ -7,11 +7,14 @@ and operators answer from it, and then they answer themselves.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.live_file import LiveFile, to_json
+
+_PAGE = 500  # answers that are in memory at once
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,19 @@ class Tape:
                 (answer.venue, answer.call, answer.bar, answer.key, to_json(answer.body)),
             )
 
-    def answers(self, venue: str) -> list[Answer]:
-        """All that ``venue`` has answered so far, in order."""
-        found = self._file.rows(
-            "SELECT venue, call, bar, key, body FROM answer WHERE venue = ? ORDER BY seq", venue
-        )
-        return [Answer(v, call, bar, key, json.loads(body)) for v, call, bar, key, body in found]
+    def answers(self, venue: str) -> Iterator[Answer]:
+        """All that ``venue`` has answered so far, in order; read in pages as they are asked for."""
+        last = 0
+        while found := self._file.rows(
+            "SELECT seq, call, bar, key, body FROM answer WHERE venue = ? AND seq > ? "
+            "ORDER BY seq LIMIT ?",
+            venue,
+            last,
+            _PAGE,
+        ):
+            for _, call, bar, key, body in found:
+                yield Answer(venue, call, bar, key, json.loads(body))
+            last = found[-1][0]
 
     def add_bar(self, number: int, body: Any) -> None:
         """Keep the row of a bar; durable before the fund sees it."""
@@ -57,6 +67,17 @@ class Tape:
         """The rows of all bars so far."""
         found = self._file.rows("SELECT body FROM bar ORDER BY number")
         return [json.loads(body) for (body,) in found]
+
+    def bar(self, number: int) -> Any:
+        """The row of one bar.
+
+        Raises:
+            ExecutionError: if there is no such bar yet.
+        """
+        found = self._file.rows("SELECT body FROM bar WHERE number = ?", number)
+        if not found:
+            raise ExecutionError("bar", number, "ask for a bar that was written down")
+        return json.loads(found[0][0])
 
     def act(self, bar: int, body: Mapping[str, Any]) -> None:
         """Keep what an operator does after ``bar``; durable before it is done."""
