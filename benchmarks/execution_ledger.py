@@ -89,11 +89,18 @@ def durable(seconds: float) -> dict[str, float]:
         for group in GROUPS:
             trade = ["fill", "0" * 32, "trade 1", str(QUANTITY), str(PRICE), str(FEE), 1]
             told = Answer("exchange", "open", 1, "", [trade] * group)
-            figures[f"tape, {group} trades"] = _rate(seconds, lambda n, t=told: tape.answer(t))
+            figures[f"tape, {group} trades"] = _rate(seconds, _teller(tape, told))
         for group in GROUPS:
             figures[f"legs, {group} reports"] = _rate(seconds, _taker(file, legs, group))
         file.close()
     return figures
+
+
+def _teller(tape: Tape, told: Answer) -> Callable[[int], None]:
+    def tell(number: int) -> None:
+        tape.answer(told)
+
+    return tell
 
 
 def _taker(file: LiveFile, legs: LegStore, group: int) -> Callable[[int], None]:

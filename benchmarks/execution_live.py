@@ -6,11 +6,13 @@ One loop takes turns, at one loopback exchange in a process of its own:
 
     floor      a bare aiohttp POST of the same signed request
     adapter    prepare and submit, nothing kept
-    venue      the same through the live venue: the intent, the bytes, the answer and what the fund
-               is told are durable, each before the next thing happens
+    venue      the same through the live venue: intent and bytes are durable before they leave,
+               and what the fund is told before it is
     sync       a bare append of 4 KiB and fsync to the same disk: the floor of one commit
 
-``venue`` is four commits to SQLite (WAL, ``synchronous=FULL``), one fsync each.
+``venue`` is four commits to SQLite in WAL mode, two of them with an fsync: the one with the bytes,
+which takes the intent along, before anything leaves; and the one with what the fund is told, which
+takes the exchange's answer along, before it is told.
 """
 
 from __future__ import annotations
@@ -22,14 +24,16 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import aiohttp
 
-from agent_fund.domain.order import Order, Purpose, Side, Status
+from agent_fund.domain.order import Order, Status
 from agent_fund.execution.exchange.connect import Setting, binance_spot
 from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.live.alarms import Alarms
@@ -95,20 +99,25 @@ def _measured(
                 os.fsync(plain.fileno())
 
             for number in range(orders):
-                timed("floor", lambda n=number: runner.run(bare(client, url, f"floor{n}")))
-                one = order(line, f"rest{number}", "50000")
-                timed("adapter", lambda o=one: runner.run(place(adapter, o, "submitted")))
-                price, quantity = line.price("50000"), line.quantity("0.001")
-                two = Order(
-                    f"live{number}", line, Side.BUY, quantity, price, Purpose.AGENT, expires=9
-                )
-                timed("venue", lambda o=two: acknowledged(o))
-                timed("sync", sync)
+                one, two = (order(line, f"{name}{number}", "50000") for name in ("rest", "live"))
+                bare_one = partial(bare, client, url, f"floor{number}")
+                turns: dict[str, Callable[[], object]] = {
+                    "floor": partial(_run, runner, bare_one),
+                    "adapter": partial(_run, runner, partial(place, adapter, one, "submitted")),
+                    "venue": partial(acknowledged, two),
+                    "sync": sync,
+                }
+                for name, work in turns.items():
+                    timed(name, work)
     finally:
         runner.run(client.close())
         runner.run(adapter.close())
         file.close()
     return figures
+
+
+def _run(runner: asyncio.Runner, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    runner.run(work())
 
 
 def table(figures: dict[str, list[float]]) -> dict[str, dict[str, float]]:

@@ -192,13 +192,13 @@ def test_an_engine_that_forgets_what_it_sent_is_refused(
     runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stated, model = assemble(runs.runfile("throttled")), runs.folder("throttled")
-    situation = Fund._situation
+    situation = Fund.situation
 
     def forgetful(fund: Fund) -> Any:
         return replace(situation(fund), activity=NOTHING_SENT)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Fund, "_situation", forgetful)
+        patched.setattr(Fund, "situation", forgetful)
         forged = run(stated, stated, tmp_path / "forged", model=model)
     with pytest.raises(VerificationError, match="throttle"):
         verify(forged)

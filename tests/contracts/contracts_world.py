@@ -26,7 +26,7 @@ from agent_fund.execution.evm.chain import Chain
 from contracts.compile import compile_sources
 
 CHAIN_ID = 31337
-OWNER, EXECUTOR, GUARD, PAUSER, STRANGER = (Account.from_key(key) for key in DEVELOPMENT_KEYS)
+OWNER, EXECUTOR, GUARD, PAUSER, STRANGER = map(Account.from_key, DEVELOPMENT_KEYS[:5])
 MANDATE = keccak(text="mandate")
 DOUBLES = Path(__file__).parents[2] / "contracts" / "doubles"
 FAR = 2**40

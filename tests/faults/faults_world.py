@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import aiohttp
 
@@ -81,10 +82,12 @@ class Fate:
     """When a process dies: at its point number ``at``, counted from 1; None: never.
 
     Attributes:
+        cut: whether the power is, and takes what was not synced.
         seen: what the points were, in order, once it is ``armed``.
     """
 
     at: int | None = None
+    cut: bool = False
     armed: bool = False
     dead: bool = False
     seen: list[str] = field(default_factory=list)
@@ -102,18 +105,34 @@ class Fate:
 
 
 class MortalFile(LiveFile):
-    """A live file whose process may die at a commit, before or after it is durable."""
+    """A live file whose process may die at a commit, before or after it.
+
+    Where the power may be cut, ``synced`` is what the disk then holds: everything up to the last
+    commit that was synced, and nothing after it.
+    """
+
+    # A kill leaves what the system was given, so that nothing need be synced here.
+    LEVELS: ClassVar = {True: "OFF", False: "OFF"}
 
     def __init__(self, path: Path, fate: Fate) -> None:
         self._fate = fate
+        self.synced = path.with_suffix(".synced")
         super().__init__(path)
-        # A kill leaves what the system was given; only a power cut asks for more, and takes longer.
-        self._db.execute("PRAGMA synchronous = OFF")
 
     def _commit(self) -> None:
         self._fate.point("before a commit")
         super()._commit()
+        if self._synced and self._fate.cut:
+            with closing(sqlite3.connect(self.synced)) as disk:
+                self._db.backup(disk)
         self._fate.point("after a commit")
+
+
+def cut(path: Path) -> None:
+    """What a power cut leaves of the file."""
+    for left in path.parent.glob(f"{path.name}*"):
+        left.unlink()
+    path.with_suffix(".synced").rename(path)
 
 
 def verdict_of(leg_id: str) -> bytes:
@@ -432,13 +451,26 @@ class Life(Protocol):
 BARS = 12
 
 
-def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]) -> Lived:
-    """Lead ``life`` to its end, with a process for each death (at its point of that number)."""
+def live(
+    stage: Stage,
+    fund: Fund,
+    path: Path,
+    life: Life,
+    deaths: Sequence[int],
+    *,
+    power: bool = False,
+) -> Lived:
+    """Lead ``life`` to its end, with a process for each death (at its point of that number).
+
+    Args:
+        power: whether the processes die because the power is cut.
+    """
     capital = {venue: stage.truth(venue) for venue in life.venues}
-    fund.skew, fund.fate = 0.0, Fate()
+    fund.skew = 0.0
     died: list[str] = []
     heard: list[object] = []
     for at in [*deaths, None]:
+        fund.fate = Fate(cut=power)
         process = Process(stage, fund, path, capital)
         fund.fate.at, fund.fate.armed = at, True
         try:
@@ -446,6 +478,8 @@ def live(stage: Stage, fund: Fund, path: Path, life: Life, deaths: Sequence[int]
         except Killed:
             died.append(fund.fate.seen[-1])
             process.end()
+            if power:
+                cut(path)
             assert process.heard[: len(heard)] == heard[: len(process.heard)]
             heard = max(heard, process.heard, key=len)
             continue

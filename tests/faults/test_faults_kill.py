@@ -2,7 +2,8 @@
 
 A process can die before and after each commit, and before and after each request. Each life is led
 once for each such point, killed there, and made again from the file by a new process, which is
-killed too every other time; until a life ends before it comes to the point where it would die.
+killed too every other time; until a life ends before it comes to the point where it would die. A
+power cut takes, beside the process, what was not yet on the disk.
 """
 
 from __future__ import annotations
@@ -111,17 +112,25 @@ def stocked(stage: Stage, fund: Fund, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.mark.usefixtures("stocked")
-@pytest.mark.parametrize("side", list(Side), ids=lambda side: side.value)
-@pytest.mark.parametrize("venue", [EXCHANGE, CHAIN_A, CHAIN_B, COW, NEAR])
+@pytest.mark.parametrize(
+    ("venue", "side", "power"),
+    [
+        *((venue, Side.BUY, False) for venue in (EXCHANGE, CHAIN_A, CHAIN_B, COW, NEAR)),
+        *((venue, Side.SELL, True) for venue in (EXCHANGE, CHAIN_A, CHAIN_B, NEAR)),
+    ],
+    ids=lambda value: {True: "power cut", False: "killed"}.get(
+        value, getattr(value, "value", None)
+    ),
+)
 def test_an_order_killed_at_any_point_is_traded_once_or_not_at_all(
-    stage: Stage, fund: Fund, tmp_path: Path, venue: str, side: Side
+    stage: Stage, fund: Fund, tmp_path: Path, venue: str, side: Side, power: bool
 ) -> None:
     filled = 0
     for at in count(1):
         # The second process dies too, at another point of its own, every other time.
         deaths = [at] if at % 2 else [at, 1 + at * 5 % LEAST]
         life = trade(venue, side)
-        lived = live(stage, fund, tmp_path / f"{at}.sqlite", life, deaths)
+        lived = live(stage, fund, tmp_path / f"{at}.sqlite", life, deaths, power=power)
         filled += require_once(stage, lived, life.order)
         if venue == EXCHANGE:
             assert placed(stage, life.order) <= 1

@@ -217,10 +217,8 @@ class MortalFile(LiveFile):
     lives: int | None = None
     after = False
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        # A kill leaves what the system was given; only a power cut asks for more, and takes longer.
-        self._db.execute("PRAGMA synchronous = OFF")
+    # A kill leaves what the system was given; only a power cut asks for more, and takes longer.
+    LEVELS: ClassVar = {True: "OFF", False: "OFF"}
 
     def _commit(self) -> None:
         if self.lives is None:

@@ -18,7 +18,7 @@ class Rotation:
 
     def decide(self, snapshot, book):
         self.turns += 1
-        if book.open_orders or book.transit:
+        if book.open_orders or book.transit or self.turns > 14:
             return HOLD
         one, other = snapshot.instruments[self.first], snapshot.instruments[self.second]
         held = book.position(one.symbol)
@@ -26,7 +26,7 @@ class Rotation:
             cash = book.places[one.account] * self.share // 100
             limit = limit_price(one, snapshot.last_close(one.symbol), Side.BUY, SLIP)
             return Proposal((Leg(one, Side.BUY, whole_lots(one, cash, limit), limit),))
-        if held and self.turns >= self.turn:
+        if held and not book.position(other.symbol) and self.turns >= self.turn:
             sell = limit_price(one, snapshot.last_close(one.symbol), Side.SELL, SLIP)
             buy = limit_price(other, snapshot.last_close(other.symbol), Side.BUY, SLIP)
             bought = held * self.share // 100 // other.lot * other.lot

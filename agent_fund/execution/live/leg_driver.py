@@ -1,9 +1,9 @@
 """The order in which things happen to every leg that leaves the house: intent, bytes, sending.
 
-The intent is durable before the bytes are decided, the bytes before they leave, and what a venue
-says before anybody acts on it. After a crash each leg is found at one of these points: without
-bytes it never left; with bytes they may have left, and the same bytes may be sent again. A leg
-whose deadline has passed is never begun.
+The intent is written before the bytes are decided, both are durable before they leave, and what a
+venue says before the fund is told of it. After a crash each leg is found at one of these points:
+without bytes it never left; with bytes they may have left, and the same bytes may be sent again. A
+leg whose deadline has passed is never begun.
 """
 
 from __future__ import annotations

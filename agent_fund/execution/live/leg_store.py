@@ -1,6 +1,6 @@
 """The legs that a live run has begun: written ahead, then what is known of them, and all trades.
 
-A leg's intent is durable before anything of it leaves, its exact bytes before they are sent. What
+A leg's intent and its exact bytes are durable before anything of it leaves. What
 a venue reports is taken over only where it fits what is known; what does not fit is a doubt.
 """
 
@@ -54,13 +54,13 @@ class LegStore:
         self._now = now
 
     def open_leg(self, leg_id: str, venue: str, request: Mapping[str, Any], deadline: int) -> None:
-        """Write the intent ahead; an id is never used twice.
+        """Write the intent ahead, on the disk with the bytes at the latest; no id is used twice.
 
         Raises:
             ExecutionError: if the id is taken.
         """
         try:
-            with self._file.transaction():
+            with self._file.transaction(synced=False):
                 self._file.execute(
                     "INSERT INTO leg (id, venue, request, deadline, state) VALUES (?, ?, ?, ?, ?)",
                     (leg_id, venue, to_json(request), deadline, LegState.PENDING.value),
@@ -90,9 +90,10 @@ class LegStore:
         """Take over what a venue reports; the state that the leg is in now.
 
         A step that no leg can make is a doubt: the state becomes UNKNOWN and an alarm is raised.
-        So is a final trade that now reads otherwise. An ended leg stays as it ended.
+        So is a final trade that now reads otherwise. An ended leg stays as it ended. It is on the
+        disk with the answer that the fund is told of it; what a power cut takes is asked for again.
         """
-        with self._file.transaction():
+        with self._file.transaction(synced=False):
             before = self.leg(report.leg_id)
             state, detail = report.state, report.detail
             if wrong := self._contradiction(venue, before.state, report):
@@ -204,6 +205,8 @@ class LegStore:
                 return f"trade {trade.exec_id} reads otherwise than before"
         if report.state is LegState.UNKNOWN:
             return ""  # who does not know takes nothing back
+        if _silent(report):
+            return ""
         kept = {trade.exec_id for trade in report.executions}
         for known in self.executions(report.leg_id):
             if known.final and known.exec_id not in kept and not before.ended:
@@ -211,6 +214,8 @@ class LegStore:
         return ""
 
     def _trades(self, venue: str, report: Report) -> None:
+        if _silent(report):
+            return  # a venue that did not answer has taken nothing back
         # A provisional trade that a reorganisation took back is forgotten here; its history stays.
         if report.state is not LegState.UNKNOWN:
             self._file.execute(
@@ -234,6 +239,11 @@ class LegStore:
             *values,
         )
         return [_stored(*row) for row in found]
+
+
+def _silent(report: Report) -> bool:
+    """Whether nothing was learnt: no answer, so nothing that is known is in question."""
+    return report.state is LegState.UNKNOWN and not report.executions
 
 
 def _stored(

@@ -6,8 +6,10 @@ the trades that venues reported, by (venue, exec_id); ``answer`` everything that
 in order, so that a run can be made again exactly; ``bar`` the rows that the market gave; ``act``
 what operators did between two bars; ``alarm`` and ``orphan`` what a person has to look at.
 
-One writer. WAL with ``synchronous=FULL``: when a call returns, it is on the disk. A transaction
-groups what belongs together, so a crash leaves all of it or none.
+One writer, a WAL. A transaction groups what belongs together, so a crash leaves all of it or none.
+What is committed outlives the process; it is on the disk, safe from a power cut, when the call
+returns (``synchronous=FULL``), unless it was left to the next commit that is (``NORMAL``): one
+fsync of the WAL takes along all commits before it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from agent_fund.execution.errors import ExecutionError
 
@@ -52,13 +54,15 @@ class LiveFile:
         ExecutionError: if the file is in use, or is not such a file.
     """
 
+    LEVELS: ClassVar = {True: "FULL", False: "NORMAL"}
+
     def __init__(self, path: Path) -> None:
         self._depth = 0
+        self._synced: bool | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
             with self.transaction():
                 if not self.rows("SELECT name FROM sqlite_master WHERE name = 'leg'"):
                     for statement in _SCHEMA:
@@ -69,9 +73,17 @@ class LiveFile:
             ) from error
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """What is written inside is durable when the outermost block ends, all of it or none."""
+    def transaction(self, *, synced: bool = True) -> Iterator[None]:
+        """What is written inside is durable when the outermost block ends, all of it or none.
+
+        Args:
+            synced: False where nothing may come of it before the next transaction that is synced:
+                a power cut may take it back, the end of the process may not.
+        """
         if self._depth == 0:
+            if synced is not self._synced:
+                self._synced = synced
+                self._db.execute(f"PRAGMA synchronous = {self.LEVELS[synced]}")
             self._db.execute("BEGIN IMMEDIATE")
         self._depth += 1
         try:
