@@ -57,7 +57,7 @@ class Replay:
             "guard": self._guard,
             "order": lambda record: self._orders.order(record, self.bar),
             "transfer": lambda record: self._held.transfer(record),
-            "arrival": lambda record: self._event(self._held.arrival, record),
+            "arrival": self._arrival,
             "funding": lambda record: self._event(self._held.funding, record),
             "liquidation": lambda record: self._event(self._held.liquidation, record),
             "fill": self._fill,
@@ -295,6 +295,10 @@ class Replay:
                 raise AuditError(f"mark of {instrument.symbol}", mark, f"it trades at {price}")
         return marks
 
+    def _arrival(self, record: dict[str, Any]) -> None:
+        self._end_bar()
+        self.monitor.arrived(self.bar + 1, self._held.arrival(record, self.bar + 1))
+
     def _event(self, take: Callable[[dict[str, Any], int], None], record: dict[str, Any]) -> None:
         """Something that the venue reports of the coming bar."""
         self._end_bar()
@@ -377,6 +381,8 @@ class Replay:
             machine.kill()
             if not by_operator:
                 return  # what is left of the look still has to come
+        elif act in ("hold", "resume") and not self._terms.live:
+            raise AuditError(act, self.bar, "nobody operates a backtest")
         elif act == "hold":
             if self._on_hold:
                 raise AuditError("hold", self.bar, "the fund is held already")

@@ -116,7 +116,7 @@ class BookReplay:
         self._transit.append(transit)
         self._require_owned(transfer.source)
 
-    def arrival(self, record: Mapping[str, Any], bar: int) -> None:
+    def arrival(self, record: Mapping[str, Any], bar: int) -> Arrival:
         """Money comes to its place, when it is due and first of all at the open of ``bar``.
 
         A real carrier keeps its own time, may take its price, and may bring the money back.
@@ -133,6 +133,7 @@ class BookReplay:
             raise AuditError("arrival", record["received"], f"{amount} had left")
         self._transit.remove(transit)
         self._places[arrival.place] += arrival.received
+        return arrival
 
     # -- trades and settlements ---------------------------------------------------------------
 

@@ -164,7 +164,8 @@ class OrderReplay:
             self._canceled = order.order_id
         margined = order.instrument.margin is not None
         refusable = margined or self._terms.live
-        if status is Status.REJECTED and (order.filled or not refusable):
+        filled = order.filled and not self._terms.live
+        if status is Status.REJECTED and (filled or not refusable):
             raise AuditError("status", record["status"], "a venue rejects for want of margin only")
         # A leg whose predecessor expires is cancelled in its own last bar.
         if status not in _ENDS or (status is Status.EXPIRED and record["bar"] < order.expires):

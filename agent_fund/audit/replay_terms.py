@@ -130,6 +130,8 @@ class RunTerms:
 
     def first_bar(self, symbol: str, bar: int) -> int:
         """The first bar that can fill an order which the venue got in ``bar``."""
+        if self.live:
+            return bar + 1
         return int(bar + 1 + self._latency[symbol])
 
     def require_fee(self, fill: Fill, before: int) -> None:

@@ -233,7 +233,11 @@ def _parts(path: Path, workspace: Path, runfile: RunFile, live: bool) -> Parts:
         before,
         test,
         gaps,
-        {s.symbol: Fraction(catalog.entry(s.dataset).stale_opens) for s in runfile.instruments},
+        # Of a live run's own bars nothing is known beforehand.
+        {
+            s.symbol: Fraction(catalog.entry(s.dataset).stale_opens)
+            for s in (() if live else runfile.instruments)
+        },
         mandate,
         terms,
         tuple(

@@ -55,6 +55,9 @@ def fetch_packages_quietly() -> None:
 async def _keep(
     plan: Plan, folder: Path, file: Path, runfile: Path, step: float, as_json: bool
 ) -> int:
+    from web3.exceptions import Web3Exception
+
+    from agent_fund.devnet.errors import DevnetError
     from agent_fund.devnet.network import Network
 
     began = time.monotonic()
@@ -75,7 +78,11 @@ async def _keep(
         for task in (waiting, playing):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await task
+                try:
+                    await task
+                except (Web3Exception, OSError) as error:
+                    fix = "its process is gone: bring the devnet up again"
+                    raise DevnetError("a chain of the devnet", str(error), fix) from None
     if not as_json:
         console().print("devnet is down; its chains are gone")
     return int(ExitCode.OK)

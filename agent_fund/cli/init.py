@@ -32,7 +32,7 @@ A workspace for agent-fund: language models propose, a guard proves, execution o
 
 Each run makes a folder in `runs/`; market data is kept in `catalog/`. Neither belongs in git.
 """
-_GITIGNORE = "runs/\ncatalog/\n__pycache__/\n.ipynb_checkpoints/\n*.partial\n"
+_GITIGNORE = "runs/\n.devnet/\ncatalog/\n__pycache__/\n.ipynb_checkpoints/\n*.partial\n"
 
 
 def init_workspace(folder: Path, *, as_json: bool) -> int:

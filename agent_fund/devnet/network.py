@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import socket
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ from agent_fund.devnet.anvil import DEVELOPMENT_KEYS
 from agent_fund.devnet.cow import deploy_cow
 from agent_fund.devnet.cow_server import CowServer
 from agent_fund.devnet.cow_solver import Solver
+from agent_fund.devnet.errors import DevnetError
 from agent_fund.devnet.evm_side import COIN_DECIMALS, DOLLAR_DECIMALS, FINALITY, EvmSide
 from agent_fund.devnet.exchange.server import LoopbackExchange
 from agent_fund.devnet.near.devnet import FUND, VERIFIER, DevnetToken, NearDevnet
@@ -62,6 +64,7 @@ class Network:
         self.folder = folder
         self.played = 0
         self._step = step
+        self._written = False
         self.sides: dict[str, EvmSide] = {}
         self.sides_of: dict[str, EvmSide] = {}
         self.holders: dict[str, str] = {}
@@ -139,7 +142,25 @@ class Network:
             self.played += 1
             await asyncio.sleep(self._step)
 
+    def _require_alone(self) -> None:
+        """Refuse to take the place of a devnet that still runs.
+
+        Raises:
+            DevnetError: if one answers at the addresses of the file of connections.
+        """
+        file = self.folder / FILE
+        if not file.is_file():
+            return
+        known = json.loads(file.read_text("utf-8"))
+        for chain in known["chains"].values():
+            host, port = chain["url"].removeprefix("http://").split(":")
+            with socket.socket() as probe:
+                probe.settimeout(1)
+                if probe.connect_ex((host, int(port))) == 0:
+                    raise DevnetError(str(file), "a devnet is up", "take it down first, or use it")
+
     async def _up(self) -> None:
+        self._require_alone()
         price = self.plan.prices[0]
         await self.near.__aenter__()
         await self.signer.start()
@@ -182,9 +203,11 @@ class Network:
         content = self._connections(safe.address, safe.module, settlement.settlement, addresses)
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / FILE, json.dumps(content, indent=1).encode())
+        self._written = True
 
     async def _down(self) -> None:
-        (self.folder / FILE).unlink(missing_ok=True)
+        if self._written:
+            (self.folder / FILE).unlink(missing_ok=True)
         if self._playing is not None:
             self._playing.cancel()
             await asyncio.gather(self._playing, return_exceptions=True)

@@ -140,8 +140,8 @@ class Desk:
         """Cancel open ``orders``; one without confirmation stays open and counted.
 
         Returns:
-            The orders that changed. One of unknown outcome is left to ``reconcile``: there may be
-            nothing to cancel, or a fill to book first.
+            The orders that changed. One of unknown outcome stays unknown unless its venue confirms
+            that nothing can come: there may be a fill to book first.
         """
         return self._end(orders, bar, Status.CANCELED)
 
@@ -306,7 +306,7 @@ class Desk:
         """End ``orders`` with ``status``, as far as the venue confirms that no fill can come."""
         events: list[Report] = []
         for order in orders:
-            if order.order_id not in self._open or order.status is Status.UNKNOWN:
+            if order.order_id not in self._open:
                 continue
             if order.status is Status.PENDING:
                 self._close(order.with_status(status), events)
@@ -314,7 +314,7 @@ class Desk:
             report = self._at(order).cancel(order.order_id, bar)
             if report.status is Status.CANCELED and report.filled == order.filled:
                 self._close(order.with_status(status), events)
-            elif report.status is not order.status:
+            elif report.status is not order.status and order.status is not Status.UNKNOWN:
                 self._take_status(report, events)
         return _orders(events)
 

@@ -150,6 +150,9 @@ class Fund:
             )
         if orders.working:
             orders.close(bar)
+            if self.held or machine.killed:
+                # A cancel whose answer was lost is asked for again, until it is confirmed.
+                orders.cancel(bar, only=Purpose.AGENT)
             self._held = orders.book
         if machine.breached:
             self.kill("a limit is broken")

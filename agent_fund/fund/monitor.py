@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from agent_fund.domain.order import Fill, Order, Purpose, Side
 from agent_fund.domain.settlement import RATE_SCALE
+from agent_fund.domain.transfer import Arrival
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.stress import percent
@@ -217,6 +218,17 @@ class Monitor:
             moved = percent(Fraction((price - start) * SCALE, start))
             text = f"{symbol} moved {moved} between the legs of a way out"
             self.failures.append(Failure("A5", bar, text))
+
+    def arrived(self, bar: int, arrival: Arrival) -> None:
+        """A transfer has ended: what carrying it kept lies in what was agreed, or it did not."""
+        transfer = arrival.transit.transfer
+        least = transfer.amount - (0 if arrival.returned else transfer.cost)
+        if arrival.received < least:
+            text = (
+                f"of {transfer.amount} from {transfer.source} to {transfer.target}, "
+                f"{arrival.received} came to {arrival.place}; {least} was the least"
+            )
+            self.failures.append(Failure("A3", bar, text))
 
     def way_out(self, bar: int, orders: Sequence[Order]) -> None:
         """A2 and A5, when the guard's own ``orders`` of one act have ended."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent_fund.domain.book import Book
-from agent_fund.domain.order import Fill, Order, Proposal, Purpose
+from agent_fund.domain.order import Fill, Order, Proposal, Purpose, Status
 from agent_fund.domain.settlement import Funding
 from agent_fund.domain.transfer import Transit
 from agent_fund.execution.clearing import fundings, liquidations
 from agent_fund.execution.desk import Desk
-from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.errors import ExecutionError, InsufficientFunds
 from agent_fund.execution.order_id import client_order_id
 from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor
@@ -102,7 +102,12 @@ class OrderFlow:
         for transit in transits:
             self._desk.transfer(transit, bar, marks)
         self.working = self.working or bool(orders)
-        for answer in self._desk.send(orders, bar, marks):
+        try:
+            answers = self._desk.send(orders, bar, marks)
+        except InsufficientFunds:
+            # A real venue may ask for more than the mandate's fee: then nothing was sent at all.
+            answers = [order.with_status(Status.REJECTED) for order in orders]
+        for answer in answers:
             if not answer.status.open:
                 self._ended(answer, bar)
 
@@ -128,6 +133,8 @@ class OrderFlow:
         arrived = self._desk.arrive(bar)
         for arrival in arrived:
             self._journal.arrival(arrival, bar)
+            if self._monitor is not None:
+                self._monitor.arrived(bar, arrival)
         return bool(arrived)
 
     def fund(

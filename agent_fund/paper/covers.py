@@ -51,8 +51,10 @@ class Covers:
             if found is None or not isinstance(spec, UniswapSpec):
                 continue
             order, deadline = found
-            base = spec.tokens[order.instrument.base.symbol]
-            quote = spec.tokens[order.instrument.quote.symbol]
+            base = spec.tokens.get(order.instrument.base.symbol)
+            quote = spec.tokens.get(order.instrument.quote.symbol)
+            if base is None or quote is None:
+                return None
             return Cover.of_order(
                 order,
                 Token(base.address, base.decimals),

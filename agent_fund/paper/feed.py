@@ -1,7 +1,9 @@
 """Bars as a live market makes them: sampled at venues, written down before the fund sees them.
 
-A bar is as long as the run file says, and ends when every instrument has a price: without one the
-fund waits, it does not guess. A run that is made again is first given the bars of its tape.
+A bar is as long as the run file says, and ends when every instrument has a price. Without one it
+waits for some bars; then the last price is carried on, with an alarm, because one silent venue must
+not keep the guard from looking at all the others. A run that is made again is first given the bars
+of its tape.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from agent_fund.domain.instrument import Instrument
-from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Adapter
-from agent_fund.execution.live.leg_driver import Run
+from agent_fund.execution.live.leg_driver import FAULTS, Run
 from agent_fund.execution.live.tape import Tape
 from agent_fund.market.bars import Row, Values
+from agent_fund.paper.errors import PaperError
 
 _SAMPLES = 4
+_PATIENCE = 3  # bars for which a bar waits for a price before the last one is carried on
 
 
 class Clock(Protocol):
@@ -38,6 +41,7 @@ class LiveFeed:
         bar: length in milliseconds.
         idle: called at every sample, between two bars: what is under way is tended there.
         stop: asked between two bars; the feed ends where it says so.
+        stale: told of an instrument whose last price is carried on for want of one.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class LiveFeed:
         bar: int,
         idle: Callable[[], None],
         stop: Callable[[int], bool],
+        stale: Callable[[Instrument], None],
     ) -> None:
         self._instruments = tuple(instruments)
         self._by_venue = {
@@ -62,6 +67,7 @@ class LiveFeed:
         self._length = bar
         self._idle = idle
         self._stop = stop
+        self._stale = stale
         self.replayed = 0
 
     def rows(self) -> Iterator[Row]:
@@ -93,8 +99,17 @@ class LiveFeed:
             self._idle()
             if self._stop(-1):
                 return None
-            latest = latest | self._run(self._prices())
-            whole = len(latest) == len(self._instruments)
+            found = self._run(self._prices())
+            latest |= {symbol: price for symbol, price in found.items() if price > 0}
+            if before is not None and self._clock.now() >= due + _PATIENCE * self._length:
+                latest = self._carried(latest, before)
+            missing = [i for i in self._instruments if i.symbol not in latest]
+            if missing and before is None and self._clock.now() >= due + _PATIENCE * self._length:
+                names = ", ".join(f"{i.symbol} at {i.venue.name}" for i in missing)
+                raise PaperError(
+                    "prices", f"none of {names}", "is the venue up, and the probe right?"
+                )
+            whole = not missing
             if whole:
                 seen.append(tuple(latest[i.symbol] for i in self._instruments))
             now = self._clock.now()
@@ -107,6 +122,14 @@ class LiveFeed:
         highs, lows = tuple(map(max, *seen, opens)), tuple(map(min, *seen, opens))
         close_time = max(self._clock.now(), open_time + 1)
         return open_time, close_time, opens, highs, lows, closes, volumes, opens, closes, (), ()
+
+    def _carried(self, latest: dict[str, int], before: Values) -> dict[str, int]:
+        """With the last price of what has had none for too long: others must go on."""
+        last = {i.symbol: price for i, price in zip(self._instruments, before, strict=True)}
+        for instrument in self._instruments:
+            if instrument.symbol not in latest:
+                self._stale(instrument)
+        return last | latest
 
     async def _prices(self) -> dict[str, int]:
         asked = [(self._adapters[n], lines) for n, lines in self._by_venue.items() if lines]
@@ -123,7 +146,7 @@ async def _told(asked: Awaitable[Mapping[str, int]]) -> Mapping[str, int]:
     """What a venue says; nothing if it cannot say it now, and then the bar waits for it."""
     try:
         return await asked
-    except ExecutionError:
+    except FAULTS:
         return {}
 
 

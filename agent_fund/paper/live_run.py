@@ -9,6 +9,7 @@ from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.runfile import seconds
 from agent_fund.backtest.session import Market, Session
+from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Order
 from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.leg_driver import LegDriver, Run
@@ -36,6 +37,7 @@ from agent_fund.paper.wiring import Wired
 
 ToldBar = Callable[[Tick, Session, "Stores"], None]
 _QUOTES = 2.0  # seconds that all quotes of one search may take
+_PATIENCE = 30  # seconds, or a bar if that is shorter, until what nobody saw is sent again
 _BARRED = 500  # milliseconds between two looks at the board while the first bar must wait
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
 
@@ -65,6 +67,9 @@ class LiveRun:
 
     Args:
         run: runs coroutines. ``board``: of the operators.
+
+    Attributes:
+        finished: whether it has had its bars and nothing is under way, rather than being stopped.
     """
 
     def __init__(
@@ -83,10 +88,11 @@ class LiveRun:
         self._run, self._clock, self._board = run, clock, board
         self._section = section
         self._bar_seconds, self._bars = seconds(section.bar), section.bars
+        patience = min(_PATIENCE, self._bar_seconds)
         self.venues = {
             name: LiveVenue(
                 adapter,
-                LegDriver(name, adapter, stores.legs, run, self._now),
+                LegDriver(name, adapter, stores.legs, run, self._now, patience),
                 stores.legs,
                 stores.tape,
                 stores.alarms,
@@ -95,7 +101,9 @@ class LiveRun:
             )
             for name, adapter in wired.adapters.items()
         }
-        self._drivers = [LegDriver(c.name, c, stores.legs, run, self._now) for c in wired.carriers]
+        self._drivers = [
+            LegDriver(c.name, c, stores.legs, run, self._now, patience) for c in wired.carriers
+        ]
         carriers = list(zip(wired.carriers, self._drivers, strict=True))
         self.carriage = LiveCarriage(
             carriers, stores.legs, stores.tape, stores.alarms, self._transfer_deadline
@@ -109,11 +117,13 @@ class LiveRun:
             self._bar_seconds * 1000,
             self._idle,
             self._over,
+            self._stale,
         )
         lines = {i.symbol: i for i in parts.instruments}
         self._reconciler = Reconciler(
             wired.adapters, lines, parts.currency, stores.legs, stores.alarms, run, clock.now()
         )
+        self.finished = False
         self._session: Session | None = None
         self._operators: Operators | None = None
         self._compared = -2
@@ -133,18 +143,15 @@ class LiveRun:
         """The bars that the run had."""
         return [row_of(body) for body in self._stores.tape.bars()]
 
-    @property
-    def finished(self) -> bool:
-        """Whether it has had its bars, rather than being stopped before."""
-        return bool(self._bars) and len(self._stores.tape.bars()) >= self._bars
-
     def begin(self, session: Session) -> None:
         """The fund is put together; operators can be heard from now on.
 
         Every leg under way is asked after first: then no nonce that it holds is given out again.
         """
         for driver in (*(venue.driver for venue in self.venues.values()), *self._drivers):
-            driver.ask()
+            driver.wake()
+        if not self._stores.tape.bars():
+            self._reconciler.require_funded(self._parts.capital())
         self._session = session
         tape, alarms = self._stores.tape, self._stores.alarms
         self._operators = Operators(self._board, session.fund, tape, alarms)
@@ -213,7 +220,25 @@ class LiveRun:
             operators.heed()
 
     def _over(self, number: int) -> bool:
-        return self._clock.stopped or bool(self._bars and number >= self._bars)
+        """Whether the run is over: stopped, or it has had its bars and nothing is under way.
+
+        After its last bar the fund is held, so that nothing new begins, and what is on its way
+        is waited for: a fill or a refund that came later would be in nobody's books.
+        """
+        if self._clock.stopped:
+            return True
+        if number < 0 or not self._bars or number < self._bars:
+            return False
+        session, operators = self._begun()
+        if not session.fund.held and not session.fund.leaving:
+            operators.wind_up()
+        book = session.fund.book
+        self.finished = not (book.open_orders or book.transit)
+        return self.finished
+
+    def _stale(self, instrument: Instrument) -> None:
+        text = "it has no price; the last one stands"
+        self._stores.alarms.raise_alarm(instrument.venue.name, instrument.symbol, text)
 
     def _beat(self, session: Session) -> None:
         if session.fund.bar >= 0:

@@ -58,6 +58,10 @@ class Operators:
         for command in standing.pending:
             self._answer(command)
 
+    def wind_up(self) -> None:
+        """The run has had its bars: nothing new begins."""
+        self._act(Act.HALT, "the run has had its bars")
+
     def _before_the_first_bar(self, standing: Standing) -> None:
         """Nothing has begun that could be held: while a halt stands, nothing begins."""
         for command in standing.pending:
@@ -107,12 +111,13 @@ class Operators:
             text = "a limit was broken: this fund does not trade again"
             self._board.answer(command.id, text, Outcome.REFUSED)
         elif not fund.held and fund.machine.mode is Mode.ACTIVE:
+            self._alarms.clear(command.by, command.at)
             self._board.answer(command.id, "the fund was active already")
         elif fund.machine.mode not in (Mode.ACTIVE, Mode.HALTED):
             text = "the guard is on its way out; resume when it has ended"
             self._board.answer(command.id, text, Outcome.REFUSED)
         elif self._act(Act.RESUME, _words(command, "")):
-            self._alarms.clear(command.by)
+            self._alarms.clear(command.by, command.at)
             self._board.answer(command.id, f"active again after bar {fund.bar}")
         else:
             text = "the held book is not Safe at these prices"

@@ -17,9 +17,10 @@ from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.live.adapter import Adapter, Holdings
 from agent_fund.execution.live.alarms import Alarms
-from agent_fund.execution.live.leg_driver import Run
+from agent_fund.execution.live.leg_driver import FAULTS, Run
 from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore
+from agent_fund.paper.errors import PaperError
 
 _WITHOUT = (LegState.CANCELED, LegState.REJECTED)
 _OWN = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.MARGIN)
@@ -74,25 +75,45 @@ class Reconciler:
             self._balances(name, found, ledger)
             self._strangers(name, found)
 
+    def require_funded(self, capital: Mapping[str, int]) -> None:
+        """Before the first bar of a run: every venue answers, and has what the run file states.
+
+        Raises:
+            PaperError: naming the venue.
+        """
+        names = list(self._adapters)
+        currency = self._currency
+        for name, found in zip(names, self._run(self._holdings(names)), strict=True):
+            if isinstance(found, ExecutionError):
+                raise PaperError(f"venue {name}", str(found), "check its connection")
+            there, stated = found.assets.get(currency.symbol, 0), capital.get(name, 0)
+            if there < stated:
+                raise PaperError(
+                    f"cash at {name}",
+                    f"{currency.amount(there):f} {currency.symbol}",
+                    f"the run file states {currency.amount(stated):f}: put it there, or state less",
+                )
+
     async def _holdings(self, names: list[str]) -> list[Holdings | ExecutionError]:
         return await asyncio.gather(*(self._of(self._adapters[name]) for name in names))
 
     async def _of(self, adapter: Adapter) -> Holdings | ExecutionError:
         try:
             return await adapter.holdings(self._since)
-        except ExecutionError as error:
-            return error
+        except FAULTS as error:
+            return ExecutionError(f"balances at {adapter.name}", str(error), "it is asked again")
 
     def _balances(self, venue: str, found: Holdings, ledger: Ledger) -> None:
         lines = [i for i in self._instruments.values() if i.venue.name == venue]
         for asset in dict.fromkeys([self._currency, *(i.base for i in lines)]):
             booked = sum(ledger.balance(venue, asset, bucket) for bucket in _OWN)
             there = found.assets.get(asset.symbol, 0)
+            said, known = f"{asset.amount(there):f}", f"{asset.amount(booked):f}"
             if there < booked:
-                text = f"{venue} says {there} {asset.symbol}, the books say {booked}"
+                text = f"{venue} says {said} {asset.symbol}, the books say {known}"
                 self._alarms.raise_alarm(venue, asset.symbol, text)
             elif there > booked:
-                text = f"{there - booked} base units more than the books say"
+                text = f"{venue} has {said} {asset.symbol}, the books say {known}"
                 self._alarms.quarantine(venue, asset.symbol, text)
 
     def _strangers(self, venue: str, found: Holdings) -> None:

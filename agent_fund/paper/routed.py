@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from agent_fund.agents.errors import Abstain
 from agent_fund.agents.strategy import HOLD, Strategy
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
@@ -83,11 +84,18 @@ class RoutedStrategy:
                 fix = "the run made again asks at another bar: its inputs or code have changed"
                 raise ExecutionError(f"tape of {NAME}", recorded.bar, fix)
             self._next = next(self._recorded, None)
+            if "abstained" in recorded.body:
+                raise Abstain(recorded.body["abstained"])
             if recorded.body["asked"]:
                 self._inner.decide(snapshot, book)  # its own memory is made again
             return _proposal(recorded.body, book)
         known = len(self._explanations)
-        asked, proposal = self._decided(snapshot, book)
+        try:
+            asked, proposal = self._decided(snapshot, book)
+        except Abstain as abstained:
+            told = {"abstained": abstained.reason}
+            self._tape.answer(Answer(NAME, "decide", snapshot.bar, "", told))
+            raise
         body: dict[str, Any] = {
             "asked": asked,
             "legs": legs_json(proposal),
@@ -100,6 +108,8 @@ class RoutedStrategy:
         return proposal
 
     def _decided(self, snapshot: Snapshot, book: Book) -> tuple[bool, Proposal]:
+        if self._route is not None and self._stuck():
+            self._route = self._begun = None  # its money stays counted; the strategy goes on
         if self._route is not None:
             if book.open_orders or book.transit:
                 return False, HOLD
@@ -121,6 +131,14 @@ class RoutedStrategy:
         self._route = RouteRun(found.chosen)
         stage = self._route.next
         return True, proposal if stage is None else self._begin(stage, book)
+
+    def _stuck(self) -> bool:
+        """Whether the bridge under way is stuck, or its transfer never came to be one."""
+        stage = None if self._route is None else self._route.under_way
+        if self._begun is None or not isinstance(stage, Bridge):
+            return False
+        leg = self._carried(self._begun[0], stage.source, stage.target)
+        return leg is not None and leg.state is LegState.STUCK
 
     def _routed(self, leg: Leg, book: Book) -> bool:
         if leg.side is not Side.BUY or leg.instrument.margin is not None:
@@ -167,8 +185,6 @@ class RoutedStrategy:
         leg = self._carried(bar, stage.source, stage.target)
         if leg is None:
             return StageReport(number, Outcome.FAILED, reason="the guard did not admit it")
-        if leg.state is LegState.STUCK:
-            return StageReport(number, Outcome.STUCK, reason=leg.detail)
         received = book.places[stage.target] - before.places[stage.target]
         if received > 0:
             return StageReport(number, Outcome.DONE, received=received)

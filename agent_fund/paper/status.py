@@ -34,8 +34,8 @@ def status_of(
         next_beat=next_beat,
         mode=mode,
         currency=currency.symbol,
-        nav=str(currency.amount(machine.v)),
-        mark=str(currency.amount(machine.h)),
+        nav=f"{currency.amount(machine.v):f}",
+        mark=f"{currency.amount(machine.h):f}",
         drawdown=share_text(drawdown),
         limit=share_text(parts.mandate.drawdown.limit),
         positions=tuple(
@@ -43,7 +43,7 @@ def status_of(
                 i.symbol,
                 str(i.base.amount(book.position(i.symbol))),
                 str(i.price_decimal(prices[i.symbol])),
-                str(currency.amount(i.notional(book.position(i.symbol), prices[i.symbol]))),
+                f"{currency.amount(i.notional(book.position(i.symbol), prices[i.symbol])):,.2f}",
             )
             for i in parts.instruments
         ),
@@ -52,7 +52,7 @@ def status_of(
             VenueHealth(
                 name,
                 "frozen" if name in frozen else "silent" if name in silent else "ok",
-                silent.get(name) or f"{currency.amount(book.places[name])} {currency.symbol}",
+                silent.get(name) or f"{currency.amount(book.places[name]):,.2f} {currency.symbol}",
             )
             for name in book.places
         ),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from decimal import Decimal
+from typing import TypeVar
 
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import to_units
@@ -52,8 +53,10 @@ from agent_fund.paper.connections import (
 from agent_fund.paper.errors import PaperError
 
 LOOPBACK = "loopback"
+_TAKEN = ("router", "carriage")  # the tape knows these by their names
 _LOOPBACK_KEYS = ("loopback-key", "loopback-secret")  # of the devnet's exchange; open nothing else
 
+V = TypeVar("V")
 Covers = Callable[[str], Cover | None]
 
 
@@ -138,12 +141,16 @@ class Wiring:
 
     async def _build(self, wired: Wired) -> None:
         for venue in dict.fromkeys(i.venue.name for i in self._instruments):
+            if venue in _TAKEN:
+                raise PaperError("venue", venue, "give it a name that nothing else has")
             spec = self._connections.venues.get(venue)
             if spec is None:
                 known = ", ".join(self._connections.venues) or "none"
                 raise PaperError(f"venue {venue}", "no connection", f"the file has: {known}")
             wired.adapters[venue] = await self._venue(venue, spec)
         for name, carrier in self._connections.carriers.items():
+            if name in wired.adapters or name in _TAKEN:
+                raise PaperError("carrier", name, "give it a name that nothing else has")
             wired.carriers.append(self._across(name, carrier))
         for adapter in wired.adapters.values():
             await adapter.start()
@@ -213,9 +220,14 @@ class Wiring:
         self._sites[venue] = _Site(chain, lane, account, tokens)
         markets = tuple(
             Market(
-                Pair(i, tokens[i.base.symbol], tokens[i.quote.symbol], spec.settlement),
-                to_units(spec.probe[i.symbol], i.base.scale, f"probe of {i.symbol}"),
-                to_units(spec.depth[i.symbol], i.base.scale, f"depth of {i.symbol}"),
+                Pair(
+                    i,
+                    _stated(tokens, i.base.symbol, f"tokens of {venue}"),
+                    _stated(tokens, i.quote.symbol, f"tokens of {venue}"),
+                    spec.settlement,
+                ),
+                _units(spec.probe, i, f"probe of {venue}"),
+                _units(spec.depth, i, f"depth of {venue}"),
             )
             for i in self.of(venue)
         )
@@ -237,7 +249,7 @@ class Wiring:
             site = self._sites.get(venue)
             if site is None:
                 raise PaperError(f"carrier {name}", venue, "name venues of the run on EVM chains")
-            token = site.tokens[self._currency.symbol]
+            token = _stated(site.tokens, self._currency.symbol, f"tokens of {venue}")
             made = Place(
                 venue, site.chain, site.account, site.lane, token, place.pool, place.depositor
             )
@@ -268,7 +280,7 @@ class Wiring:
     def _credentials(self, spec: ExchangeSpec) -> Credentials:
         if spec.credentials != LOOPBACK:
             return self._keyring.credentials(spec.credentials)
-        if spec.url is None or urlsplit(spec.url).hostname != "127.0.0.1":
+        if spec.url is None or not spec.url.startswith("http://127.0.0.1:"):
             raise PaperError("credentials", LOOPBACK, "they are the devnet's; name a key of yours")
         key, secret = _LOOPBACK_KEYS
         return credentials(Secret(key.encode()), Secret(secret.encode()), LOOPBACK)
@@ -279,10 +291,7 @@ class Wiring:
         listing = Listing(
             spec.as_of, {a: NearToken(t.address, t.decimals) for a, t in spec.tokens.items()}
         )
-        probes = {
-            i: to_units(spec.probe[i.symbol], i.base.scale, f"probe of {i.symbol}")
-            for i in self.of(venue)
-        }
+        probes = {i: _units(spec.probe, i, f"probe of {venue}") for i in self.of(venue)}
         return NearIntents(
             venue,
             spec.account,
@@ -295,3 +304,17 @@ class Wiring:
             lane=NearLane(rpc, signer, spec.account),
             valid_ms=spec.valid_ms,
         )
+
+
+def _stated(table: Mapping[str, V], name: str, subject: str) -> V:
+    if name not in table:
+        raise PaperError(subject, f"nothing for {name}", f"it states {', '.join(table) or 'none'}")
+    return table[name]
+
+
+def _units(table: Mapping[str, Decimal], line: Instrument, subject: str) -> int:
+    """A positive quantity of ``line`` in base units."""
+    found = to_units(_stated(table, line.symbol, subject), line.base.scale, subject)
+    if found <= 0:
+        raise PaperError(subject, str(table[line.symbol]), "write a positive quantity")
+    return found

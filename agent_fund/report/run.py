@@ -58,6 +58,11 @@ class Run:
     records: Sequence[Mapping[str, Any]]
     monitor: Monitor
 
+    @property
+    def live(self) -> bool:
+        """Whether it traded on real venues."""
+        return bool(self.records[0]["mode"] == "paper")
+
     @cached_property
     def config(self) -> Mapping[str, Any]:
         """The run file's content."""

@@ -83,7 +83,10 @@ def market(run: Run) -> Table:
     closing = _bars(run.parts.mandate.exit_bars)
     lives = f"{_bars(execution['order_bars'])}; closing ones {closing}"
     rows.append(("Orders live", lives, "in the horizon"))
-    return Table(("Venue", "Simulated", "Mandate allows for"), tuple(rows))
+    model = "Expected; fills were the venues' own" if run.live else "Simulated"
+    note = "Pools' fees are in their prices; gas and prepaid commissions are in no figure."
+    note = note if run.live else ""
+    return Table(("Venue", model, "Mandate allows for"), tuple(rows), note=note)
 
 
 def _perpetuals(run: Run) -> list[tuple[str, str, str]]:

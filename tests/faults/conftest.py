@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import aiohttp
 import pytest
-from faults_world import Fund, Stage
+from faults_stage import Stage
+from faults_world import Fund
 
 from agent_fund.paper import wiring
 

@@ -1,36 +1,27 @@
-"""The devnet in a thread of its own, and processes of a fund on it that can die at any point.
+"""Processes of a fund on the devnet that can die at any point, with real adapters.
 
-A point is a write to the live file, before and after it is durable, or a request over the network,
-before it leaves and after the venue has answered it. What is true is read at the venues, never
-from what the fund was told.
+A point is a write to the live file, before and after it is committed, or a request over the
+network, before it leaves and after the venue has answered it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import aiohttp
+from faults_stage import AT, MANDATE, USD, Stage
 
-from agent_fund.devnet.near.devnet import FUND, VERIFIER
-from agent_fund.devnet.network import FILE, Network
-from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR, VENUES, Plan
-from agent_fund.devnet.tokens import balance
-from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
+from agent_fund.devnet.plan import COW
 from agent_fund.domain.order import Order, Purpose, Side
 from agent_fund.execution.account import Bucket
-from agent_fund.execution.across.contracts import DEPOSITED
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.exchange.connect import Setting
 from agent_fund.execution.keys.keyring import Keyring
@@ -42,33 +33,10 @@ from agent_fund.execution.live.live_carriage import LiveCarriage
 from agent_fund.execution.live.live_file import LiveFile
 from agent_fund.execution.live.live_venue import LiveVenue
 from agent_fund.execution.live.tape import Tape
-from agent_fund.paper.connections import Connections, load_connections
+from agent_fund.paper.connections import Connections
 from agent_fund.paper.covers import Covers
 from agent_fund.paper.wiring import Wired, Wiring
 
-USD = Asset("USD", 8)
-PRICE = Decimal("1200.00")
-MANDATE = bytes(31) + b"\1"
-SYMBOLS = {EXCHANGE: "ETH", CHAIN_A: "ETH-A", CHAIN_B: "ETH-B", COW: "ETH-C", NEAR: "ETH-N"}
-_CHAINS = {
-    CHAIN_A: "eip155:31337",
-    CHAIN_B: "eip155:31338",
-    COW: "eip155:31338",
-    NEAR: "near:devnet",
-}
-LINES = {
-    symbol: Instrument(
-        symbol,
-        Asset(symbol, 4),
-        USD,
-        Venue(venue, Chain(_CHAINS[venue]) if venue in _CHAINS else None),
-        price_scale=2,
-        lot=10,
-        underlying="ETH",
-    )
-    for venue, symbol in SYMBOLS.items()
-}
-AT = {line.venue.name: line for line in LINES.values()}
 LIFE = 900  # seconds that an order may take to begin
 _OWN = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.MARGIN)
 
@@ -190,112 +158,6 @@ class Fund:
     def close(self) -> None:
         self.run(self.loop.shutdown_asyncgens())
         self.loop.close()
-
-
-class Stage:
-    """The devnet, its price standing still; its relayer and its solver work only when told to."""
-
-    def __init__(self, folder: Path) -> None:
-        cash = dict.fromkeys(VENUES, Decimal(100_000))
-        plan = Plan("USD", SYMBOLS, cash, (PRICE,), MANDATE)
-        self.folder = folder
-        self.network = Network(plan, folder)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        try:
-            self.run(self._up())
-        except BaseException:
-            self._halt()
-            raise
-
-    async def _up(self) -> None:
-        await self.network.__aenter__()
-        assert self.network.relayer is not None
-        await self.network.relayer.stop()
-        solving = self.network.cow and self.network.cow._task
-        if solving is not None:
-            solving.cancel()
-
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        future: Future[Any] = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-        return future.result()
-
-    def down(self) -> None:
-        try:
-            self.run(self.network.__aexit__(None, None, None))
-        finally:
-            self._halt()
-
-    def _halt(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    @property
-    def connections(self) -> Connections:
-        return load_connections(self.folder / FILE)
-
-    def mine(self, blocks: int = 3) -> None:
-        """So many blocks on both chains."""
-
-        async def work() -> None:
-            for side in self.network.sides.values():
-                for _ in range(blocks):
-                    await side.chain.rpc("evm_mine")
-
-        self.run(work())
-
-    def relay(self) -> None:
-        """The relayer looks at every deposit once."""
-        assert self.network.relayer is not None
-        self.run(self.network.relayer.turn())
-
-    def solve(self) -> None:
-        """The solver looks at every open order once."""
-        assert self.network.cow is not None
-        self.run(self.network.cow.solve())
-
-    # -- what is true -------------------------------------------------------------------------
-
-    def truth(self, venue: str) -> tuple[int, int]:
-        """(currency, coin) that the fund has at ``venue``, in the fund's base units, exactly."""
-        coin = AT[venue].base
-        if venue == EXCHANGE:
-            account = self.network.exchange.spot_account
-            return USD.units(account.total("USDT")), coin.units(account.total("ETH"))
-        if venue == NEAR:
-            units = [self._near(token) for token in ("usdc.near", "eth.near")]
-        else:
-            units = self.run(self._tokens(venue))
-        return _exactly(units[0], 6, USD), _exactly(units[1], 18, coin)
-
-    def _near(self, token: str) -> int:
-        chain = self.network.near.chain
-        asked = json.dumps({"account_id": FUND, "token_id": f"nep141:{token}"}).encode()
-        return int(json.loads(chain.view(VERIFIER, "mt_balance_of", asked, chain.head)))
-
-    async def _tokens(self, venue: str) -> list[int]:
-        side = self.network.sides_of[venue]
-        holder = self.network.holders[venue]
-        tokens = (side.dollar.address, side.weth)
-        return [await balance(side.deployer, token, holder) for token in tokens]
-
-    def head(self, venue: str) -> int:
-        """The latest block of ``venue``."""
-        return int(self.run(self.network.sides[venue].chain.head()))
-
-    def deposits(self, venue: str, since: int) -> int:
-        """How many deposits the SpokePool of ``venue`` has taken after block ``since``."""
-        side = self.network.sides[venue]
-        pool, head = side.across.spoke_pool, self.head(venue)
-        return len(self.run(DEPOSITED.find(side.chain, pool, since + 1, head)))
-
-
-def _exactly(units: int, decimals: int, asset: Asset) -> int:
-    made = Decimal(units).scaleb(asset.scale - decimals)
-    assert made == int(made), (units, asset)
-    return int(made)
 
 
 class Process:
@@ -431,89 +293,6 @@ def order(venue: str, side: Side, quantity: str, limit: str) -> Order:
 def transfer_id() -> str:
     """An id for one transfer."""
     return f"move{next(_NUMBER):028}"
-
-
-class Life(Protocol):
-    """What one process of a fund does from its first bar on; made again after each death."""
-
-    venues: tuple[str, ...]
-
-    def begin(self, process: Process) -> None:
-        """At bar 0."""
-
-    def at(self, process: Process, bar: int) -> None:
-        """After the open of ``bar``."""
-
-    def ended(self, process: Process) -> bool:
-        """Whether nothing more can come."""
-
-
-BARS = 12
-
-
-def live(
-    stage: Stage,
-    fund: Fund,
-    path: Path,
-    life: Life,
-    deaths: Sequence[int],
-    *,
-    power: bool = False,
-) -> Lived:
-    """Lead ``life`` to its end, with a process for each death (at its point of that number).
-
-    Args:
-        power: whether the processes die because the power is cut.
-    """
-    capital = {venue: stage.truth(venue) for venue in life.venues}
-    fund.skew = 0.0
-    died: list[str] = []
-    heard: list[object] = []
-    for at in [*deaths, None]:
-        fund.fate = Fate(cut=power)
-        process = Process(stage, fund, path, capital)
-        fund.fate.at, fund.fate.armed = at, True
-        try:
-            bar = _lived(process, life)
-        except Killed:
-            died.append(fund.fate.seen[-1])
-            process.end()
-            if power:
-                cut(path)
-            assert process.heard[: len(heard)] == heard[: len(process.heard)]
-            heard = max(heard, process.heard, key=len)
-            continue
-        # What an earlier process was told, a later one is told again.
-        assert process.heard[: len(heard)] == heard
-        return Lived(process, capital, tuple(fund.fate.seen), tuple(died), bar)
-    raise AssertionError(deaths)
-
-
-def _lived(process: Process, life: Life) -> int:
-    life.begin(process)
-    for bar in range(1, BARS):
-        process.bar(bar)
-        life.at(process, bar)
-        if life.ended(process):
-            return bar
-    raise AssertionError(f"not ended after {BARS} bars: {process.desk.book()}")
-
-
-@dataclass
-class Lived:
-    """A life that has ended.
-
-    Attributes:
-        process: the last one, still there.
-        before: by venue, what the fund had there. ``points``: of the last process.
-        died: where its forerunners did.
-    """
-
-    process: Process
-    before: Mapping[str, tuple[int, int]]
-    points: tuple[str, ...]
-    died: tuple[str, ...]
-    bars: int
 
 
 @contextmanager

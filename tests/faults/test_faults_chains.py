@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from faults_world import PRICE, USD, Fund, Process, Stage, order, process, transfer_id
+from faults_stage import PRICE, USD, Stage
+from faults_world import Fund, Process, order, process, transfer_id
 
 from agent_fund.devnet.packages import missing
 from agent_fund.devnet.plan import CHAIN_A, CHAIN_B

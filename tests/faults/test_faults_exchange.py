@@ -9,7 +9,8 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 
 import pytest
-from faults_world import LINES, PRICE, USD, Fund, Process, Stage, order, process
+from faults_stage import LINES, PRICE, USD, Stage
+from faults_world import Fund, Process, order, process
 
 from agent_fund.devnet.exchange.decimals import EXACT
 from agent_fund.devnet.exchange.faults import Fault

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from faults_world import AT, Fund, Lived, Process, Stage, live, order, transfer_id
+from faults_lives import Lived, live
+from faults_stage import AT, Stage
+from faults_world import Fund, Process, order, transfer_id
 
 from agent_fund.devnet.packages import missing
 from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR

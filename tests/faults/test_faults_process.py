@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults_world import AT, USD, verdict_of
+from faults_stage import AT, USD
+from faults_world import verdict_of
 
 from agent_fund.devnet.network import FILE
 from agent_fund.devnet.packages import missing

@@ -54,15 +54,6 @@ def test_an_order_beyond_its_limit_is_refused_before_anything_is_signed() -> Non
     in_world(check)
 
 
-def test_more_than_the_account_has_is_refused_by_the_rehearsal() -> None:
-    async def check(w: World) -> None:
-        with pytest.raises(ExecutionError, match="insufficient balance"):
-            await w.venue.prepare(order(Side.SELL, 101 * 10**24), DEADLINE)
-        assert w.near.relay.seen["publish_intent"] == 0
-
-    in_world(check)
-
-
 def test_a_fill_is_provisional_until_its_block_is_final() -> None:
     async def check(w: World) -> None:
         prepared = await w.venue.prepare(order(Side.BUY), DEADLINE)

@@ -31,6 +31,7 @@ STEPS = (
     "node lost tx",
     "node lost block",
     "node lost query",
+    "node silent query",
     "node dropped",
 )
 
@@ -56,8 +57,8 @@ async def step(w: World, prepared: Prepared, name: str) -> LegState | None:
             relay.arm("publish_intent", fault)
         case ["said", fault]:
             relay.arm("get_status", fault)
-        case ["node", "lost", method]:
-            node.arm(method, "lost")
+        case ["node", "lost" | "silent" as fault, method]:
+            node.arm(method, fault)
         case ["node", "dropped"]:
             node.arm("send_tx", "dropped")
     return None

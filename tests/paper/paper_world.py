@@ -67,7 +67,6 @@ def workspace(folder: Path, change: Callable[[str], str], name: str = "devnet") 
 
 def short(text: str, bars: int) -> str:
     """With bars of a second, and as many of them."""
-    text = text.replace('bar = "2s"', 'bar = "1s"')
     assert "bars = 60 " in text
     return text.replace("bars = 60 ", f"bars = {bars} ")
 

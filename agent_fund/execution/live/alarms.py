@@ -51,10 +51,12 @@ class Alarms:
         )
         return [Alarm(*row) for row in found]
 
-    def clear(self, person: str) -> None:
-        """A named person has looked at all of them."""
+    def clear(self, person: str, before: int) -> None:
+        """A named person has looked at all that were raised before ``before``, Unix ms."""
         with self._file.transaction():
-            self._file.execute("UPDATE alarm SET cleared = ? WHERE cleared = ''", (person,))
+            self._file.execute(
+                "UPDATE alarm SET cleared = ? WHERE cleared = '' AND time < ?", (person, before)
+            )
 
     def quarantine(self, venue: str, reference: str, detail: str) -> None:
         """Put aside what a venue has under no name of ours: it is shown, never adopted."""

@@ -18,6 +18,9 @@ from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore, StoredLeg
 
 T = TypeVar("T")
+FAULTS = (ExecutionError, OSError, TimeoutError, LookupError, ValueError, TypeError)
+"""What an adapter may raise by a defect, a signer that is down, or an answer nobody foresaw."""
+
 _WAITING = (LegState.PENDING, LegState.UNKNOWN, LegState.SUBMITTED)
 
 
@@ -86,10 +89,22 @@ class LegDriver:
             return self._refused(leg_id, "its deadline had passed before anything was sent")
         try:
             prepared = self._run(prepare())
-        except ExecutionError as error:
-            return self._refused(leg_id, str(error))
+        except FAULTS as error:
+            return self._refused(leg_id, _words(error))
         self._legs.keep(prepared)
         return self._submit(prepared)
+
+    def wake(self) -> None:
+        """At a start: send again what may never have left, and ask after everything else."""
+        for leg in self._legs.working(self.name):
+            if leg.prepared is not None:
+                self._again(leg)
+
+    def cancel(
+        self, prepared: Prepared, cancel: Callable[[Prepared], Coroutine[Any, Any, Report]]
+    ) -> StoredLeg:
+        """Ask that nothing more comes of a leg; the leg as it stands then."""
+        return self.take(self._run(self._told(prepared, cancel)))
 
     def ask(self) -> None:
         """Ask what became of every leg that has not ended."""
@@ -112,11 +127,7 @@ class LegDriver:
             if now - since < self._patience or (leg.deadline and now >= leg.deadline):
                 continue
             if leg.state is LegState.SUBMITTED:
-                higher = self._run(self._sender.bump(prepared))
-                if higher is None:
-                    continue
-                self._legs.keep(higher)
-                prepared = higher
+                prepared = self._bumped(prepared)
             self._submit(prepared)
 
     def take(self, report: Report) -> StoredLeg:
@@ -132,14 +143,41 @@ class LegDriver:
             return self._refused(leg.leg_id, "a crash came before its bytes were decided")
         if leg.state is LegState.PENDING and not (leg.deadline and self._now() >= leg.deadline):
             return self._submit(prepared)
-        return self.take(self._run(self._sender.status(prepared)))
+        return self.take(self._run(self._told(prepared, self._sender.status)))
+
+    def _bumped(self, prepared: Prepared) -> Prepared:
+        """With a higher fee if there is such a thing, and durable; else the same bytes."""
+        try:
+            higher = self._run(self._sender.bump(prepared))
+        except FAULTS as error:
+            self._legs.doubt(self.name, prepared.leg_id, f"no higher fee: {_words(error)}")
+            return prepared
+        if higher is None:
+            return prepared
+        self._legs.keep(higher)
+        return higher
 
     def _submit(self, prepared: Prepared) -> StoredLeg:
         self._sent[prepared.leg_id] = self._now()
-        return self.take(self._run(self._sender.submit(prepared)))
+        return self.take(self._run(self._told(prepared, self._sender.submit)))
 
     def _refused(self, leg_id: str, why: str) -> StoredLeg:
         return self.take(Report(leg_id, LegState.REJECTED, detail=why))
 
     async def _statuses(self, asked: Sequence[Prepared]) -> list[Report]:
-        return await asyncio.gather(*(self._sender.status(prepared) for prepared in asked))
+        return await asyncio.gather(*(self._told(p, self._sender.status) for p in asked))
+
+    async def _told(
+        self, prepared: Prepared, ask: Callable[[Prepared], Coroutine[Any, Any, Report]]
+    ) -> Report:
+        """What the venue says; a failure of its adapter is a doubt, and never ends the run."""
+        try:
+            return await ask(prepared)
+        except FAULTS as error:
+            text = f"its adapter failed: {_words(error)}"
+            self._legs.doubt(self.name, prepared.leg_id, text)
+            return Report(prepared.leg_id, LegState.UNKNOWN, detail=text)
+
+
+def _words(error: BaseException) -> str:
+    return str(error) if isinstance(error, ExecutionError) else f"{type(error).__name__}: {error}"

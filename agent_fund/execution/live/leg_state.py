@@ -72,7 +72,7 @@ _DONE, _BACK, _OFF, _NO = (
 
 TRANSITIONS: dict[LegState, frozenset[LegState]] = {
     # Nothing has left: it may be sent, given up, or be found to have been sent after all.
-    _P: frozenset({_S, _O, _F, _DONE, _U, _NO, _OFF}),
+    _P: frozenset({_S, _O, _F, _DONE, _U, _E, _R, _BACK, _K, _NO, _OFF}),
     # Between two questions a leg may have made several steps at once.
     _S: frozenset({_O, _F, _DONE, _U, _E, _R, _BACK, _K, _OFF, _NO}),
     # A reorganisation takes the confirmation, or a provisional fill, back.

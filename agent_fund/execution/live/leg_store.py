@@ -116,6 +116,10 @@ class LegStore:
             )
             return state
 
+    def doubt(self, venue: str, leg_id: str, text: str) -> None:
+        """Raise an alarm about a leg that is not a report of its venue."""
+        self._alarms.raise_alarm(venue, leg_id, text)
+
     def leg(self, leg_id: str) -> StoredLeg:
         """The leg of that id.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent_fund.domain.transfer import Arrival, Transit
 from agent_fund.execution.errors import ExecutionError
-from agent_fund.execution.live.adapter import Carrier
+from agent_fund.execution.live.adapter import Carrier, Report
 from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.leg_driver import LegDriver
 from agent_fund.execution.live.leg_state import LegState
@@ -116,6 +116,16 @@ class LiveCarriage:
             )
             return
         carrier, driver = found
+        frozen = [
+            name
+            for name in (carrier.name, transfer.source, transfer.target)
+            if self._alarms.frozen(name)
+        ]
+        if frozen and not self._legs.knows(leg_id):
+            self._legs.open_leg(leg_id, carrier.name, transfer_request(transit, bar), deadline)
+            why = f"an alarm about {', '.join(frozen)} is open"
+            self._legs.take(carrier.name, Report(leg_id, LegState.REJECTED, detail=why))
+            return
         least = transfer.amount - transfer.cost
         driver.begin(
             leg_id,

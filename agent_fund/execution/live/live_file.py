@@ -40,8 +40,11 @@ _SCHEMA = (
     "CREATE TABLE bar (number INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT",
     "CREATE TABLE act (seq INTEGER PRIMARY KEY, bar INTEGER NOT NULL, body TEXT NOT NULL) STRICT",
     "CREATE TABLE alarm (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, venue TEXT NOT NULL, "
-    "subject TEXT NOT NULL, text TEXT NOT NULL, cleared TEXT NOT NULL DEFAULT '', "
-    "UNIQUE (venue, subject, text)) STRICT",
+    "subject TEXT NOT NULL, text TEXT NOT NULL, cleared TEXT NOT NULL DEFAULT '') "
+    "STRICT",
+    "CREATE UNIQUE INDEX alarm_open ON alarm (venue, subject, text) WHERE cleared = ''",
+    "CREATE INDEX execution_leg ON execution (leg)",
+    "CREATE INDEX leg_reference ON leg (venue, reference)",
     "CREATE TABLE orphan (venue TEXT NOT NULL, reference TEXT NOT NULL, time INTEGER NOT NULL, "
     "detail TEXT NOT NULL, PRIMARY KEY (venue, reference)) STRICT, WITHOUT ROWID",
 )

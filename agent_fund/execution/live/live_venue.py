@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.domain.order import Fill, Order, Purpose, Status
+from agent_fund.domain.order import Fill, Order, Purpose, Side, Status
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Adapter, Execution
 from agent_fund.execution.live.alarms import Alarms
@@ -52,6 +52,8 @@ class LiveVenue:
         self._orders: dict[str, Order] = {}
         self._told: dict[str, set[str]] = {}
         self._bars: dict[str, int] = {}
+        self._fees: dict[str, int] = {}
+        self._unwanted: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -113,7 +115,9 @@ class LiveVenue:
     # -- asking -------------------------------------------------------------------------------
 
     def _send(self, order: Order, bar: int) -> list[Any]:
-        if order.purpose is Purpose.AGENT and self._alarms.frozen(self.name):
+        # What may have left before a crash is gone on with, whatever alarm was raised since.
+        begun = self._legs.knows(order.order_id)
+        if order.purpose is Purpose.AGENT and not begun and self._alarms.frozen(self.name):
             return [["status", order.order_id, Status.REJECTED.value]]
         leg = self.driver.begin(
             order.order_id,
@@ -126,10 +130,15 @@ class LiveVenue:
     def _stop(self, order_id: str) -> list[Any]:
         leg = self._legs.leg(order_id)
         if leg.prepared is not None and not leg.state.ended:
-            leg = self.driver.take(self._run(self.adapter.cancel(leg.prepared)))
+            leg = self.driver.cancel(leg.prepared, self.adapter.cancel)
+            self._unwanted.add(order_id)
         return [["status", order_id, self._status(leg, self._orders[order_id])]]
 
     def _news(self, bar: int) -> list[Any]:
+        for order_id in self._unwanted & set(self._orders):
+            leg = self._legs.leg(order_id)
+            if leg.prepared is not None and not leg.state.ended:
+                self.driver.cancel(leg.prepared, self.adapter.cancel)  # its answer was lost
         self.driver.ask()
         told: list[Any] = []
         for order_id, order in self._orders.items():
@@ -142,6 +151,9 @@ class LiveVenue:
             for fill in fills:
                 after = after.with_fill(_fill(fill, order))
             ended = leg.state.ended and sound and after.status.open
+            if ended and leg.state.status is Status.FILLED:
+                text = "it is settled, and its trades do not add up to it"
+                self._alarms.raise_alarm(self.name, order_id, text)
             if ended and leg.state.status is not Status.FILLED:
                 told.append(["status", order_id, leg.state.status.value])
             elif after.status.open and (leg.state.status is Status.UNKNOWN or not sound or ended):
@@ -177,11 +189,23 @@ class LiveVenue:
             told: list[Any] = ["fill", order.order_id, e.exec_id, *amounts, bar]
             try:
                 after = after.with_fill(_fill(told, order))
-            except DomainError as error:
+                self._require_fee(e, order)
+            except (DomainError, ExecutionError) as error:
                 self._alarms.raise_alarm(self.name, order.order_id, str(error))
                 return fills, False
+            self._fees[order.order_id] = self._fees.get(order.order_id, 0) + e.fee
             fills.append(told)
         return fills, True
+
+    def _require_fee(self, trade: Execution, order: Order) -> None:
+        """Refuse a fee beyond what was reserved for a purchase, or beyond what a sale brought."""
+        paid = self._fees.get(order.order_id, 0) + trade.fee
+        most = self.adapter.maximum_fee(order)
+        if order.side is Side.SELL:
+            paid, most = trade.fee, order.instrument.notional(trade.quantity, trade.price)
+        if paid > most:
+            subject = f"fee of trade {trade.exec_id}"
+            raise ExecutionError(subject, trade.fee, f"at most {most} was to be expected")
 
     # -- telling ------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 """NEAR Intents as a venue: an order becomes one signed token_diff, settled whole or not at all.
 
-The relay finds the counterparty; it is believed in nothing. A fill is believed from a transaction
+What is signed is rehearsed on the chain and published only by ``submit``, once the caller has made
+the bytes durable: whoever has seen them can execute them, the node that rehearses them too. The
+relay finds the counterparty; it is believed in nothing. A fill is believed from a transaction
 of the chain, found by its hash or by the nonce that it used up, whose events carry our intent hash.
 An order is CANCELED only when a final block proves that its nonce can no longer be used by it.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agent_fund.domain.instrument import Instrument
@@ -121,7 +124,7 @@ class NearIntents:
         return Quote(instrument, side, quantity, spent, received, 0, expires, False)
 
     async def prepare(self, order: Order, deadline: int) -> Prepared:
-        """Take the best offer within the limit, sign it, and rehearse it on the chain."""
+        """Take the best offer within the limit, and sign it; nothing is asked of anybody then."""
         offer = await best_offer(
             self._relay,
             self._listing,
@@ -144,20 +147,25 @@ class NearIntents:
         salt = await self._verifier.salt()
         nonce = VersionedNonce(salt, deadline * 10**9, self._random(RANDOM_BYTES)).encode()
         signed = await self._sign([token_diff(offer.swap.diff)], nonce, deadline)
-        await self._rehearse(order, offer.swap, signed)
         params = {"quote_hashes": [offer.quote.quote_hash], "signed_data": dict(signed.body)}
         payload = json.dumps(params, separators=(",", ":")).encode()
         notes = {"nonce": nonce.hex(), "height": str(block.height), **offer.swap.notes()}
         return Prepared(order.order_id, signed.intent_hash, payload, deadline, notes)
 
     async def submit(self, prepared: Prepared) -> Report:
-        """Publish; the relay may be given the same bytes again at any time."""
+        """Rehearse on the chain, and publish; the same bytes may be given again at any time.
+
+        What the rehearsal refuses is not published now, and stays open until the chain ends it.
+        """
+        params = json.loads(prepared.payload)
         try:
-            await self._relay.publish(json.loads(prepared.payload))
+            await self._rehearse(prepared, params["signed_data"])
+            await self._relay.publish(params)
         except NearUnreachable as error:
             return Report(prepared.leg_id, LegState.UNKNOWN, detail=str(error))
         except NearRefused as error:
-            # The bytes are out all the same: only the chain can say that nothing comes of them.
+            # The relay or the node has the bytes all the same, and they may be sent again after
+            # they were executed: only the chain can say what comes of them.
             return await self._settlement.report(prepared, doubted=str(error.value))
         return Report(prepared.leg_id, LegState.SUBMITTED)
 
@@ -172,19 +180,20 @@ class NearIntents:
     async def cancel(self, prepared: Prepared) -> Report:
         """Use the order's nonce up with an empty payload, unless the order does first.
 
-        Confirmed once that is final. Without a lane only the deadline ends an order.
+        Confirmed once that is final. Without a lane only the deadline ends an order. What cannot be
+        signed or sent changes nothing.
         """
         report = await self._settlement.report(prepared)
         if self._lane is None or report.state not in (LegState.SUBMITTED, LegState.UNKNOWN):
             return report
         nonce = bytes.fromhex(prepared.notes["nonce"])
-        empty = await self._sign([], nonce, prepared.deadline)
-        args = {"signed": [dict(empty.body)]}
-        call = FunctionCall(self._verifier.contract_id, "execute_intents", args, 50 * TERA)
         try:
+            empty = await self._sign([], nonce, prepared.deadline)
+            args = {"signed": [dict(empty.body)]}
+            call = FunctionCall(self._verifier.contract_id, "execute_intents", args, 50 * TERA)
             await self._lane.send(await self._lane.sign(call))
-        except (NearRefused, NearUnreachable) as error:
-            return Report(prepared.leg_id, report.state, detail=f"not cancelled: {error}")
+        except ExecutionError as error:  # of the node, or of a signer that is down
+            return replace(report, detail=f"not cancelled: {error}")
         return await self._settlement.report(prepared)
 
     async def holdings(self, since: int) -> Holdings:
@@ -244,12 +253,19 @@ class NearIntents:
             standard=self._standard,
         )
 
-    async def _rehearse(self, order: Order, swap: Swap, signed: SignedIntents) -> None:
-        """Alone it must execute, and lack exactly what the counterparty brings and takes."""
-        found = await self._verifier.simulate([signed.body])
+    async def _rehearse(self, prepared: Prepared, signed: Mapping[str, Any]) -> None:
+        """Alone it must execute, and lack exactly what the counterparty brings and takes.
+
+        Raises:
+            NearRefused: if the contract refuses it, or it would do something else.
+            NearUnreachable: if nobody knows.
+        """
+        swap = Swap.of_notes(prepared.notes)
+        found = await self._verifier.simulate([signed])
         taken = swap.units_in - fee_on(swap.token_in, swap.units_in, found.fee_pips)
         expected = {swap.token_in: -taken, swap.token_out: swap.units_out}
-        if found.hashes != (signed.intent_hash,) or dict(found.missing) != expected:
-            raise ExecutionError(
-                f"rehearsal of {order.order_id}", dict(found.missing), f"expected {expected}"
+        if found.hashes != (prepared.reference,) or dict(found.missing) != expected:
+            said = f"executes {list(found.hashes)} and lacks {dict(found.missing)}"
+            raise NearRefused(
+                f"rehearsal of {prepared.leg_id}", f"rehearsed, it {said}", f"expected {expected}"
             )

@@ -139,6 +139,7 @@ class NearRpc:
 
         Raises:
             NearRefused: if the contract panics; ``value`` is its message.
+            NearUnreachable: without an answer that can be read.
         """
         encoded = base64.b64encode(json.dumps(dict(args)).encode()).decode()
         asked: dict[str, Any] = {
@@ -149,10 +150,14 @@ class NearRpc:
         }
         asked |= {"finality": "final"} if height is None else {"block_id": height}
         answer = await self._ask("query", asked)
-        if "error" in answer:
-            raise NearRefused(f"{method} of {contract}", answer["error"], "see its message")
-        raw = bytes(answer["result"])
-        return json.loads(raw) if raw else None
+        subject = f"{method} of {contract}"
+        if isinstance(answer, dict) and "error" in answer:
+            raise NearRefused(subject, answer["error"], "see its message")
+        try:
+            raw = bytes(answer["result"])
+            return json.loads(raw) if raw else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise NearUnreachable(subject, repr(error), "ask again") from None
 
     async def balance(self, account_id: str) -> int:
         """yoctoNEAR of an account."""
@@ -232,6 +237,8 @@ class NearRpc:
         if "result" in answer:
             return answer["result"]
         said = answer["error"]
+        if not isinstance(said, dict) or not isinstance(said.get("cause", {}), dict):
+            raise NearUnreachable(subject, "an error that names no cause", fix)
         name = said.get("cause", {}).get("name") or str(said.get("code"))
         if name in _DOUBTFUL:
             raise NearUnreachable(subject, name, fix)
@@ -242,9 +249,12 @@ class NearRpc:
 
 
 def _block(answer: Mapping[str, Any]) -> Block:
-    header = answer["header"]
-    time_ns = int(header["timestamp_nanosec"])
-    return Block(int(header["height"]), base58_bytes(header["hash"]), time_ns)
+    try:
+        header = answer["header"]
+        time_ns = int(header["timestamp_nanosec"])
+        return Block(int(header["height"]), base58_bytes(header["hash"]), time_ns)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NearUnreachable("block of the NEAR node", repr(error), "ask again") from None
 
 
 def _failure(status: object) -> str:

@@ -85,14 +85,17 @@ class Settlement:
         ):
             return Report(prepared.leg_id, LegState.CANCELED, detail="its salt is invalid")
         if doubted or said.status in (relayed.FAILED, relayed.NOT_FOUND):
-            return await self._still_possible(prepared, doubted or f"relay: {said.status}")
+            reason = doubted or f"relay: {said.status}"
+            return await self._still_possible(prepared, block, reason)
         detail = f"relay: {said.status}" if said.status else "no word from the relay"
         return Report(prepared.leg_id, LegState.SUBMITTED, detail=detail)
 
-    async def _still_possible(self, prepared: Prepared, reason: str) -> Report:
+    async def _still_possible(self, prepared: Prepared, block: Block, reason: str) -> Report:
+        # Asked of the very block in which the nonce was unused: a later one might refuse what was
+        # executed in between.
         signed = json.loads(prepared.payload)["signed_data"]
         try:
-            await self._verifier.simulate([signed])
+            await self._verifier.simulate([signed], block.height)
         except NearRefused as error:
             refusal = classify(str(error.value))
             detail = f"{reason}; the verifier: {error.value}"

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.near.errors import NearRefused, NearUnreachable
+from agent_fund.execution.near.fees import PIPS
 from agent_fund.execution.near.rpc import NearRpc, Result
 
 _EVENT = "EVENT_JSON:"
@@ -80,23 +81,28 @@ class Verifier:
         args = {"account_id": account_id, "token_ids": list(token_ids)}
         return tuple(int(text) for text in await self._view("mt_batch_balance_of", args))
 
-    async def simulate(self, signed: Sequence[Mapping[str, Any]]) -> Simulation:
-        """What executing ``signed`` would do now.
+    async def simulate(
+        self, signed: Sequence[Mapping[str, Any]], height: int | None = None
+    ) -> Simulation:
+        """What executing ``signed`` would do after the block at ``height``, or now.
+
+        The node that is asked sees what is signed, and may publish it.
 
         Raises:
-            NearRefused: if the contract would refuse; ``value`` has its message.
-            ExecutionError: for an answer that says neither that all matches nor what is missing.
+            NearRefused: if the contract would refuse, or the amounts overflow; ``value`` has its
+                message.
+            NearUnreachable: without an answer that can be read.
         """
-        answer = await self._view("simulate_intents", {"signed": [dict(one) for one in signed]})
-        violated = answer.get("invariant_violated")
-        missing: dict[str, int] = {}
-        if violated is not None:
-            if violated.get("error") != "unmatched_deltas":
-                raise ExecutionError("simulation", violated, "the amounts overflow; trade less")
-            deltas = violated["unmatched_deltas"]
-            missing = {token: int(units) for token, units in deltas.items()}
-        hashes = tuple(one["intent_hash"] for one in answer["intents_executed"])
-        return Simulation(missing, int(answer["state"]["fee"]), hashes)
+        args = {"signed": [dict(one) for one in signed]}
+        answer = await self._view("simulate_intents", args, height)
+        try:
+            found = _simulation(answer)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise NearUnreachable("simulation", repr(error), "ask again") from None
+        if found is None:
+            violated = json.dumps(answer["invariant_violated"])
+            raise NearRefused("simulation", violated, "the amounts overflow; trade less")
+        return found
 
     def executed(self, result: Result) -> tuple[Executed, ...]:
         """The payloads that a transaction executed, from receipts of the contract that succeeded.
@@ -131,6 +137,22 @@ class Verifier:
 
     async def _view(self, method: str, args: Mapping[str, Any], height: int | None = None) -> Any:
         return await self._rpc.view(self.contract_id, method, args, height=height)
+
+
+def _simulation(answer: Any) -> Simulation | None:
+    """What a simulation says; None if its amounts overflow."""
+    violated = answer.get("invariant_violated")
+    missing: dict[str, int] = {}
+    if violated is not None:
+        if violated["error"] != "unmatched_deltas":
+            return None
+        deltas = violated["unmatched_deltas"]
+        missing = {token: int(str(units)) for token, units in deltas.items()}
+    hashes = tuple(str(one["intent_hash"]) for one in answer["intents_executed"])
+    fee_pips = int(str(answer["state"]["fee"]))
+    if not 0 <= fee_pips <= PIPS:
+        raise ValueError(f"a fee of {fee_pips} pips")
+    return Simulation(missing, fee_pips, hashes)
 
 
 def _events(logs: Sequence[str]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
