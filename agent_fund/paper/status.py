@@ -43,7 +43,7 @@ def status_of(
                 i.symbol,
                 str(i.base.amount(book.position(i.symbol))),
                 str(i.price_decimal(prices[i.symbol])),
-                f"{currency.amount(i.notional(book.position(i.symbol), prices[i.symbol])):,.2f}",
+                f"{currency.amount(i.notional(book.position(i.symbol), prices[i.symbol])):f}",
             )
             for i in parts.instruments
         ),
@@ -52,7 +52,7 @@ def status_of(
             VenueHealth(
                 name,
                 "frozen" if name in frozen else "silent" if name in silent else "ok",
-                silent.get(name) or f"{currency.amount(book.places[name]):,.2f} {currency.symbol}",
+                silent.get(name) or f"{currency.amount(book.places[name]):f} {currency.symbol}",
             )
             for name in book.places
         ),

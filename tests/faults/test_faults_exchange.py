@@ -311,7 +311,7 @@ def test_a_venue_that_says_less_than_the_books_takes_no_orders_but_the_guards_wa
         one.bar(2)
         assert one.legs.leg(out.order_id).state is LegState.SETTLED
         assert one.books(EXCHANGE) == stage.truth(EXCHANGE)
-        one.alarms.clear("a person")
+        one.alarms.clear("a person", 2**62)
         again = buy()
         one.desk.send([again], 2)
         one.bar(3)

@@ -39,7 +39,7 @@ def test_bytes_and_answers_are_synced_before_they_leave_and_before_they_are_told
             lambda: tape.act(0, {}),
             lambda: alarms.raise_alarm("venue", "leg", "text"),
             lambda: alarms.quarantine("venue", "leg", "text"),
-            lambda: alarms.clear("a person"),
+            lambda: alarms.clear("a person", 2**62),
         )
     ):
         legs.take("venue", Report("leg", LegState.SUBMITTED, detail=str(number)))

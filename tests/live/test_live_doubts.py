@@ -1,0 +1,157 @@
+"""What is in doubt stays in doubt: nothing that may have left is given up, nothing ends the run."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from live_world import COIN, BridgeTruth, Killed, Market, Process, order
+
+from agent_fund.domain.order import Order, Side, Status
+from agent_fund.domain.transfer import Transfer, Transit
+from agent_fund.execution.live.leg_state import LegState
+
+LIMIT = 100_00
+
+
+class Fund:
+    """One process after another over the same file, market and carrier."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "live.sqlite"
+        self.market, self.bridge = Market(COIN), BridgeTruth()
+        self.process = self.again()
+
+    def again(self) -> Process:
+        self.process = Process(self.path, {"here": self.market}, self.bridge)
+        return self.process
+
+
+def killed(folder: Path, wanted: Callable[[Fund], bool]) -> tuple[Fund, Order]:
+    """A fund killed while it sent an order, at the first commit at which ``wanted`` holds."""
+    for lives in range(1, 9):
+        for after in (False, True):
+            place = folder / f"{lives} {after}"
+            place.mkdir()
+            fund, made = Fund(place), order(1, COIN, Side.BUY, 100, LIMIT)
+            fund.process.file.lives, fund.process.file.after = lives, after
+            with contextlib.suppress(Killed):
+                fund.process.desk.send([made], 0)
+            fund.process.end()
+            fund.again()
+            if wanted(fund):
+                return fund, made
+            fund.process.end()
+    raise AssertionError("there is no such moment")
+
+
+def test_an_order_that_left_before_a_crash_is_not_refused_because_of_an_alarm_since(
+    tmp_path: Path,
+) -> None:
+    fund, made = killed(tmp_path, lambda fund: bool(fund.market.known))
+    process = fund.process
+    process.alarms.raise_alarm("here", "another leg", "stuck")
+    (answer,) = process.desk.send([made], 0)
+    assert answer.status in (Status.NEW, Status.UNKNOWN)
+    fund.market.fill(made.order_id, 100, LIMIT, 0)
+    fund.market.head += 5
+    process.desk.on_open(1, {}, {})
+    assert process.desk.book().position("COIN") == 100
+    process.end()
+
+
+def test_an_alarm_that_was_cleared_is_raised_again_and_freezes_again(tmp_path: Path) -> None:
+    fund = Fund(tmp_path)
+    alarms = fund.process.alarms
+    alarms.raise_alarm("here", "USD", "less than the books say")
+    alarms.raise_alarm("here", "USD", "less than the books say")
+    assert len(alarms.all()) == 1
+    alarms.clear("ann", 2**62)
+    assert not alarms.frozen("here")
+    alarms.raise_alarm("here", "USD", "less than the books say")
+    assert alarms.frozen("here")
+    fund.process.end()
+
+
+def test_a_person_clears_only_what_was_raised_before_the_command(tmp_path: Path) -> None:
+    fund = Fund(tmp_path)
+    fund.process.alarms.raise_alarm("here", "USD", "raised at 0")
+    fund.process.alarms.clear("ann", 0)
+    assert fund.process.alarms.frozen("here")
+    fund.process.end()
+
+
+def test_a_trade_with_a_fee_beyond_what_was_reserved_is_a_doubt_and_not_a_crash(
+    tmp_path: Path,
+) -> None:
+    fund = Fund(tmp_path)
+    process, made = fund.process, order(1, COIN, Side.BUY, 100, LIMIT)
+    process.desk.send([made], 0)
+    most = process.venues["here"].maximum_fee(made)
+    fund.market.fill(made.order_id, 100, LIMIT, most + 1)
+    fund.market.head += 5
+    process.desk.on_open(1, {}, {})
+    assert [o.status for o in process.desk.open_orders] == [Status.UNKNOWN]
+    assert "fee of trade" in process.alarms.all()[0].text
+    process.end()
+
+
+@pytest.mark.parametrize("error", [TimeoutError("late"), KeyError("price"), OSError("down")])
+def test_an_adapter_that_fails_is_a_doubt_and_not_a_crash(
+    tmp_path: Path, monkeypatch, error: Exception
+) -> None:
+    fund = Fund(tmp_path)
+    process, made = fund.process, order(1, COIN, Side.BUY, 100, LIMIT)
+    process.desk.send([made], 0)
+
+    async def failing(prepared):
+        raise error
+
+    monkeypatch.setattr(process.venues["here"].adapter, "status", failing)
+    process.desk.on_open(1, {}, {})
+    assert [o.status for o in process.desk.open_orders] == [Status.UNKNOWN]
+    assert process.alarms.frozen("here")
+    monkeypatch.undo()
+    fund.market.fill(made.order_id, 100, LIMIT, 0)
+    fund.market.head += 5
+    process.desk.on_open(2, {}, {})
+    assert process.desk.book().position("COIN") == 100
+    process.end()
+
+
+def test_a_cancel_whose_answer_was_lost_is_asked_for_again(tmp_path: Path) -> None:
+    fund = Fund(tmp_path)
+    process, made = fund.process, order(1, COIN, Side.BUY, 100, LIMIT)
+    process.desk.send([made], 0)
+    fund.market.faults = ["lost"]
+    process.desk.cancel(process.desk.open_orders, 0)
+    assert process.desk.open_orders
+    process.desk.on_open(1, {}, {})
+    assert not process.desk.open_orders
+    process.end()
+
+
+def test_a_transfer_by_a_carrier_with_an_open_alarm_comes_back_at_once(tmp_path: Path) -> None:
+    fund = Fund(tmp_path)
+    process = fund.process
+    process.alarms.raise_alarm("bridge", "the one before", "stuck")
+    transit = Transit("transfer-1", Transfer(10**6, "here", "there", 10), 1)
+    process.desk.transfer(transit, 0)
+    (arrival,) = process.desk.arrive(1)
+    assert (arrival.returned, arrival.received) == (True, 10**6)
+    assert process.legs.leg("transfer-1").state is LegState.REJECTED
+    assert not fund.bridge.begun
+    process.end()
+
+
+def test_bytes_that_were_kept_and_never_sent_are_sent_after_a_crash(tmp_path: Path) -> None:
+    def kept(fund: Fund) -> bool:
+        legs = fund.process.legs.working("here")
+        return bool(legs) and legs[0].prepared is not None and not fund.market.known
+
+    fund, made = killed(tmp_path, kept)
+    fund.process.venues["here"].driver.wake()
+    assert made.order_id in fund.market.known
+    fund.process.end()
