@@ -25,6 +25,7 @@ PINNED: dict[str, list[str]] = json.loads(
     (Path(__file__).parent / "packages.json").read_text("utf-8")
 )
 ANVIL = "@foundry-rs/anvil-linux-amd64"
+_ATTEMPTS = 3
 
 
 def cache_folder() -> Path:
@@ -86,11 +87,14 @@ def _fetch(name: str) -> None:
     target = folder_of(name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-        command = ["npm", "pack", f"{name}@{version}", "--ignore-scripts", "--silent"]
-        done = subprocess.run(  # noqa: S603 - the arguments are the pinned names above
-            command, cwd=scratch, capture_output=True, text=True, timeout=600, check=False
-        )
-        archives = list(Path(scratch).glob("*.tgz"))
+        command = ["npm", "pack", f"{name}@{version}", "--ignore-scripts", "--loglevel=error"]
+        for _ in range(_ATTEMPTS):  # a registry may be busy for a moment
+            done = subprocess.run(  # noqa: S603 - the arguments are the pinned names above
+                command, cwd=scratch, capture_output=True, text=True, timeout=600, check=False
+            )
+            archives = list(Path(scratch).glob("*.tgz"))
+            if archives:
+                break
         if done.returncode or len(archives) != 1:
             reason = done.stderr.strip() or f"exit code {done.returncode}"
             raise DevnetError(f"npm pack {name}@{version}", reason, "is the registry reachable?")
