@@ -155,3 +155,17 @@ def test_bytes_that_were_kept_and_never_sent_are_sent_after_a_crash(tmp_path: Pa
     fund.process.venues["here"].driver.wake()
     assert made.order_id in fund.market.known
     fund.process.end()
+
+
+def test_a_time_out_after_a_final_trade_takes_nothing_back_and_is_no_alarm(tmp_path: Path) -> None:
+    fund = Fund(tmp_path)
+    process, made = fund.process, order(1, COIN, Side.BUY, 100, LIMIT)
+    process.desk.send([made], 0)
+    fund.market.fill(made.order_id, 50, LIMIT, 0)
+    fund.market.head += 5
+    process.desk.on_open(1, {}, {})
+    fund.market.faults = ["lost"]
+    process.desk.on_open(2, {}, {})
+    assert not process.alarms.all()
+    assert process.desk.book().position("COIN") == 50
+    process.end()

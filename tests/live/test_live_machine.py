@@ -271,4 +271,4 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=20, stateful_step_count=30, deadline=None)
+TestLives.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -18,7 +18,7 @@ class Rotation:
 
     def decide(self, snapshot, book):
         self.turns += 1
-        if book.open_orders or book.transit or self.turns > 14:
+        if book.open_orders or book.transit or self.turns > 10:
             return HOLD
         one, other = snapshot.instruments[self.first], snapshot.instruments[self.second]
         held = book.position(one.symbol)

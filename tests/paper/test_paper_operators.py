@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 def test_a_fund_is_halted_resumed_and_flattened_between_two_bars_and_its_log_verifies(
     tmp_path: Path,
 ) -> None:
-    runfile = workspace(tmp_path, lambda text: short(text, 16))
+    runfile = workspace(tmp_path, lambda text: short(text, 11))
     seen = []
 
     def told(tick, session, stores) -> None:

@@ -75,7 +75,7 @@ def test_a_route_sells_on_one_chain_bridges_and_buys_on_the_other_or_is_refunded
 
     def change(text: str) -> str:
         text = strategy(
-            short(text, 16 if relayer == "honest" else 24),
+            short(text, 12 if relayer == "honest" else 18),
             "strategies/rotation.py",
             "Rotation",
             'first = "ETH-A"\nsecond = "ETH-B"',
