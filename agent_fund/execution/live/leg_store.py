@@ -209,8 +209,6 @@ class LegStore:
                 return f"trade {trade.exec_id} reads otherwise than before"
         if report.state is LegState.UNKNOWN:
             return ""  # who does not know takes nothing back
-        if _silent(report):
-            return ""
         kept = {trade.exec_id for trade in report.executions}
         for known in self.executions(report.leg_id):
             if known.final and known.exec_id not in kept and not before.ended:
@@ -218,8 +216,6 @@ class LegStore:
         return ""
 
     def _trades(self, venue: str, report: Report) -> None:
-        if _silent(report):
-            return  # a venue that did not answer has taken nothing back
         # A provisional trade that a reorganisation took back is forgotten here; its history stays.
         if report.state is not LegState.UNKNOWN:
             self._file.execute(
@@ -243,11 +239,6 @@ class LegStore:
             *values,
         )
         return [_stored(*row) for row in found]
-
-
-def _silent(report: Report) -> bool:
-    """Whether nothing was learnt: no answer, so nothing that is known is in question."""
-    return report.state is LegState.UNKNOWN and not report.executions
 
 
 def _stored(
