@@ -230,10 +230,10 @@ class LiveRun:
         if number < 0 or not self._bars or number < self._bars:
             return False
         session, operators = self._begun()
-        if not session.fund.held and not session.fund.leaving:
+        fund = session.fund
+        self.finished = not (fund.book.open_orders or fund.book.transit)
+        if not (self.finished or fund.held or fund.leaving):
             operators.wind_up()
-        book = session.fund.book
-        self.finished = not (book.open_orders or book.transit)
         return self.finished
 
     def _stale(self, instrument: Instrument) -> None:
