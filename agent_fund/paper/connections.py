@@ -176,5 +176,5 @@ def load_connections(path: Path) -> Connections:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise PaperError(
-            f"connections {path}, {place}", first["msg"], "see its docstring"
+            f"connections {path}, {place}", first["msg"], "correct or remove it"
         ) from None

@@ -25,6 +25,9 @@ def status_of(
     book, machine, prices = fund.book, fund.machine, fund.prices
     currency = parts.currency
     open_alarms = alarms.all()
+    aside: dict[str, list[str]] = {}
+    for venue, reference, detail in alarms.orphans():
+        aside.setdefault(venue, []).append(f"{reference}: {detail}")
     frozen = {alarm.venue for alarm in open_alarms}
     drawdown = Fraction(machine.h - machine.v, machine.h) if machine.h > 0 else Fraction(0)
     mode = "held" if fund.held and machine.mode.value == "active" else machine.mode.value
@@ -52,7 +55,13 @@ def status_of(
             VenueHealth(
                 name,
                 "frozen" if name in frozen else "silent" if name in silent else "ok",
-                silent.get(name) or f"{currency.amount(book.places[name]):f} {currency.symbol}",
+                "; put aside: ".join(
+                    [
+                        silent.get(name)
+                        or f"{currency.amount(book.places[name]):f} {currency.symbol}",
+                        *aside.get(name, ()),
+                    ]
+                ),
             )
             for name in book.places
         ),

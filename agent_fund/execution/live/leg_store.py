@@ -185,13 +185,6 @@ class LegStore:
         )
         return [(number, leg, venue, why) for number, leg, venue, why in found]
 
-    def gas(self) -> dict[str, int]:
-        """What legs have burnt so far, by venue, in smallest units of each chain's coin."""
-        spent: dict[str, int] = {}
-        for venue, gas in self._file.rows("SELECT venue, gas FROM leg"):
-            spent[venue] = spent.get(venue, 0) + int(gas)
-        return spent
-
     def _contradiction(self, venue: str, before: LegState, report: Report) -> str:
         if not follows(before, report.state):
             return f"reported as {report.state.value} after {before.value}"
