@@ -23,6 +23,9 @@ DEVELOPMENT_KEYS = (
     "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba",
 )
 _START = 20.0
+# Past states that it keeps, in memory. Left to itself it writes every older one to the user's
+# home, and a chain that is killed leaves them there: a test run filled a disk with them.
+_STATES = 128
 
 
 def free_port() -> int:
@@ -52,8 +55,9 @@ class Anvil:
         self.port = free_port() if port is None else port
         self.url = f"http://127.0.0.1:{self.port}"
         arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--chain-id", str(chain_id)]
+        arguments += ["--silent", "--prune-history", str(_STATES)]
         self._process = subprocess.Popen(  # noqa: S603 - the pinned binary with our arguments
-            [str(binary), *arguments, "--silent", *extra],
+            [str(binary), *arguments, *extra],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
