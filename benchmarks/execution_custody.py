@@ -39,11 +39,11 @@ from agent_fund.execution.custody.verdict import Domain, Verdict
 from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.call import NOTHING, Action, Call
 from agent_fund.execution.evm.chain import Chain
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.certificate import Leaf
 from agent_fund.guard.kernel.check import proved_bound
 from agent_fund.guard.kernel.compact import pack
 from agent_fund.guard.kernel.form import Form, StressSet
+from agent_fund.guard.search.finder import Finder
 from benchmarks.guard_cases import make_world
 
 CHAIN_ID, WETH_UNIT = 31337, 10**18

@@ -41,7 +41,7 @@ from agent_fund.guard.guardrails.concentration import concentration
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.guardrails.venue_exposure import venue_exposure
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Situation
 
 USD = Asset("USD", 12)

@@ -30,13 +30,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.finder import Finder, Found
 from agent_fund.guard.kernel.certificate import Certificate, Split
 from agent_fund.guard.kernel.check import proved_bound
 from agent_fund.guard.kernel.form import Form, StressSet
-from agent_fund.guard.program import Program
-from agent_fund.guard.relaxation import Box, FloatForm
-from agent_fund.guard.scenario import form_at
+from agent_fund.guard.search.finder import Finder, Found
+from agent_fund.guard.search.program import Program
+from agent_fund.guard.search.relaxation import Box, FloatForm
+from agent_fund.guard.search.scenario import form_at
 from benchmarks.guard_cases import World, make_trade, make_world, true_maximum
 from benchmarks.guard_paths import paths
 from benchmarks.guard_peers import PEERS, Incremental, fresh

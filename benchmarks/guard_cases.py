@@ -26,8 +26,8 @@ from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, StressSet
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.pricing import Pricing
-from agent_fund.guard.stress import Factor, Stress, Tie
+from agent_fund.guard.pricing.assumptions import Pricing
+from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
 from agent_fund.guard.verdict import Situation
 
 USD = Asset("USD", 6)

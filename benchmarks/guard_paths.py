@@ -17,7 +17,6 @@ import numpy as np
 from agent_fund.domain.order import Leg, Proposal
 from agent_fund.fund.fund import Fund
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.check import proved_bound
 from agent_fund.guard.kernel.codec import encode_certificate
 from agent_fund.guard.kernel.form import Form, Hinge
@@ -25,6 +24,7 @@ from agent_fund.guard.language import batch
 from agent_fund.guard.language.expression import Position
 from agent_fund.guard.language.normal import Normal
 from agent_fund.guard.machine import Machine, worst_drawdown
+from agent_fund.guard.search.finder import Finder
 from agent_fund.guard.verdict import Outcome
 from benchmarks.guard_cases import World, make_trade
 

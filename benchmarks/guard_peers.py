@@ -19,10 +19,10 @@ import z3
 from cvc5 import Kind as Op
 
 from agent_fund.domain.order import Proposal, Side
-from agent_fund.guard.envelopes import Envelope, envelope
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.piecewise import Piecewise
-from agent_fund.guard.stress import BETA_UNIT
+from agent_fund.guard.pricing.envelopes import Envelope, envelope
+from agent_fund.guard.pricing.piecewise import Piecewise
+from agent_fund.guard.stress.stress_set import BETA_UNIT
 from benchmarks.guard_cases import World
 
 Term = Any

@@ -44,9 +44,9 @@ from agent_fund.fund.terms import Terms
 from agent_fund.guard.guardrails.amount import units
 from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.language.demand import require_resolvable
-from agent_fund.guard.losses import Loss
 from agent_fund.guard.machine import Floor
 from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.stress.losses import Loss
 from agent_fund.market.bars import BarTable
 from agent_fund.market.catalog import Catalog
 from agent_fund.market.gaps import Gap, GapPolicy

@@ -24,9 +24,9 @@ from agent_fund.execution.costs import (
     maximum_slippage,
 )
 from agent_fund.fund.terms import Terms
-from agent_fund.guard.excursions import Past
 from agent_fund.guard.guardrails.liquidity import way_out
 from agent_fund.guard.mandate import Mandate, ResolvedMandate
+from agent_fund.guard.stress.excursions import Past
 from agent_fund.guard.wayout import opens_needed
 from agent_fund.market.catalog import Catalog
 from agent_fund.market.load import DataSets, Series, load_series

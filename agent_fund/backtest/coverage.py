@@ -26,9 +26,9 @@ from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.calibrated import histories
 from agent_fund.backtest.joint_coverage import joint_counts
 from agent_fund.backtest.metrics import decimal_text
-from agent_fund.guard.excursions import Past
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.excursions import Past
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.market.bars import BarTable
 from agent_fund.market.catalog import Catalog
 from agent_fund.market.load import DataSets

@@ -13,9 +13,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from agent_fund.guard.excursions import Past
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.stress import BETA_UNIT, Stress
+from agent_fund.guard.stress.excursions import Past
+from agent_fund.guard.stress.stress_set import BETA_UNIT, Stress
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

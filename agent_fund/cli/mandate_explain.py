@@ -16,8 +16,8 @@ from agent_fund.audit.atomic import replace_file
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.mandate_file import read_mandate
 from agent_fund.cli.terminal import console, one_line, shown_path
-from agent_fund.guard.explained import SIGNS
-from agent_fund.guard.wording import PROVED
+from agent_fund.guard.explain.explained import SIGNS
+from agent_fund.guard.explain.wording import PROVED
 from agent_fund.report.mandate_page import markdown, page
 from agent_fund.report.mandate_stress import Rows
 from agent_fund.report.mandate_words import Item, MandateWords, mandate_words

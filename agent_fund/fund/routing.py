@@ -42,7 +42,7 @@ from agent_fund.guard.engine import Guard
 from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.guardrails.venue_exposure import equity_at
 from agent_fund.guard.limits import activity_after
-from agent_fund.guard.losses import Loss, Subject
+from agent_fund.guard.stress.losses import Loss, Subject
 from agent_fund.guard.verdict import Outcome as Judged
 from agent_fund.guard.verdict import Situation
 

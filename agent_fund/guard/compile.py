@@ -25,10 +25,10 @@ from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Leg, Proposal
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.envelopes import Envelope, envelope
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge
-from agent_fund.guard.piecewise import Piecewise
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.pricing.envelopes import Envelope, envelope
+from agent_fund.guard.pricing.piecewise import Piecewise
+from agent_fund.guard.stress.stress_set import Stress
 
 Band = Mapping[str, tuple[int, int]]
 MAX_CASES = 32

@@ -20,7 +20,6 @@ from agent_fund.domain.money import require_int
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.clauses import checked_demands, demanded, demands_of, facts_of
 from agent_fund.guard.compile import Band, Case, TooManyCasesError, cases
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.guardrails import fixed_floor, margin_safety, max_drawdown
 from agent_fund.guard.kernel.certificate import Certificate
@@ -35,7 +34,8 @@ from agent_fund.guard.repair.nearest import nearest
 from agent_fund.guard.repair.scaled import STEPS, bisected, scale
 from agent_fund.guard.repair.share import largest_share
 from agent_fund.guard.repair.trial import FAULTS, Trials
-from agent_fund.guard.stress import percent
+from agent_fund.guard.search.finder import Finder
+from agent_fund.guard.stress.stress_set import percent
 from agent_fund.guard.verdict import Certified, Outcome, Situation, Verdict
 
 HOLD = Proposal()

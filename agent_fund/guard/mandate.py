@@ -16,19 +16,19 @@ from typing import Any, TypeVar
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import Exact, ratio, require_name
-from agent_fund.guard.budget import BudgetRule, Combination
-from agent_fund.guard.calibration import Calibration
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.declared import declared_boxes
 from agent_fund.guard.guardrails.limit import KINDS, Guardrail
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.language.clause import Clause, written
 from agent_fund.guard.language.judge import Judge
 from agent_fund.guard.language.scope import Scope, Trade
 from agent_fund.guard.language.term import Claim
-from agent_fund.guard.pricing import Pricing
+from agent_fund.guard.pricing.assumptions import Pricing
 from agent_fund.guard.repair.distance import BY_SCALE, Repair
-from agent_fund.guard.stress import EXPECTED, NO_PRICING, Stress
+from agent_fund.guard.stress.budget import BudgetRule, Combination
+from agent_fund.guard.stress.calibration import Calibration
+from agent_fund.guard.stress.declared import declared_boxes
+from agent_fund.guard.stress.stress_set import EXPECTED, NO_PRICING, Stress
 
 VERSION = 3
 
@@ -67,7 +67,7 @@ def calibrated(
         budgets: of the boxes used at once; see ``declared.budget``.
         combinations: bounds on sums of moves; see ``declared.combination``.
         expected: share of windows expected outside a box, which reports put to Kupiec's test.
-        pricing: volatilities and fees assumed of options and pool shares; see ``guard.pricing``.
+        pricing: volatilities and fees assumed of options and pool shares.
     """
     baskets = {
         name: {s: ratio(w, f"weight of {s} in {name}") for s, w in weights.items()}

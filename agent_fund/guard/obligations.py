@@ -28,12 +28,12 @@ from agent_fund.guard.compile import (
     cost_bound,
     worst_fill,
 )
-from agent_fund.guard.envelopes import envelope
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge
-from agent_fund.guard.losses import Loss
-from agent_fund.guard.lost_book import concerns, gain_without, loss_without
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.pricing.envelopes import envelope
+from agent_fund.guard.stress.losses import Loss
+from agent_fund.guard.stress.lost_book import concerns, gain_without, loss_without
+from agent_fund.guard.stress.stress_set import Stress
 
 
 class Role(enum.Enum):

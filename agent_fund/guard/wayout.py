@@ -14,9 +14,9 @@ from fractions import Fraction
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Leg, Proposal, Side
-from agent_fund.guard.envelopes import envelope
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.pricing.envelopes import envelope
 from agent_fund.guard.verdict import Situation
 
 

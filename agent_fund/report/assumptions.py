@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.losses import Loss, Subject
-from agent_fund.guard.stress import percent
+from agent_fund.guard.stress.losses import Loss, Subject
+from agent_fund.guard.stress.stress_set import percent
 from agent_fund.report.numbers import DASH, count, limit_percent
 from agent_fund.report.run import Run
 

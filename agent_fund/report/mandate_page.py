@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from agent_fund.guard.explained import SIGNS
+from agent_fund.guard.explain.explained import SIGNS
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.report.document import page_style, policy_of, templates
 from agent_fund.report.mandate_stress import Rows

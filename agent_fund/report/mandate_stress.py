@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from agent_fund.guard.calibration import Calibration
-from agent_fund.guard.explained import percent
+from agent_fund.guard.explain.explained import percent
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.language.formula import number
-from agent_fund.guard.losses import Loss
-from agent_fund.guard.stress import BETA_UNIT, EXPECTED, Stress
-from agent_fund.guard.stress import percent as moved
+from agent_fund.guard.stress.calibration import Calibration
+from agent_fund.guard.stress.losses import Loss
+from agent_fund.guard.stress.stress_set import BETA_UNIT, EXPECTED, Stress
+from agent_fund.guard.stress.stress_set import percent as moved
 
 Rows = tuple[tuple[str, str], ...]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agent_fund.domain.money import ratio
-from agent_fund.guard.explained import (
+from agent_fund.guard.explain.explained import (
     Explained,
     assumptions,
     explain,
@@ -24,7 +24,7 @@ from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.mandate import Mandate, ResolvedMandate
 from agent_fund.guard.repair.distance import Repair
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.report.mandate_stress import Rows, rule_rows, set_rows
 
 

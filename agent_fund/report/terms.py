@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent_fund.domain.money import ratio
-from agent_fund.guard.explained import explain, explain_clause
+from agent_fund.guard.explain.explained import explain, explain_clause
 from agent_fund.guard.guardrails.limit import ORDER_KINDS, Guardrail
 from agent_fund.report.assumptions import stress_rows
 from agent_fund.report.numbers import DASH, count, limit_percent

@@ -35,7 +35,7 @@ def test_verifying_needs_no_solver_no_client_and_no_workspace(runs: Runs, tmp_pa
 
 
 def test_the_blocked_packages_are_really_blocked(tmp_path: Path) -> None:
-    program = "import sys\nsys.modules['highspy'] = None\nimport agent_fund.guard.finder"
+    program = "import sys\nsys.modules['highspy'] = None\nimport agent_fund.guard.search.finder"
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert "highspy" in done.stderr

@@ -18,10 +18,10 @@ from agent_fund.backtest.coverage import counts, kupiec
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.joint_coverage import joint_counts
 from agent_fund.backtest.run import backtest
-from agent_fund.guard.budget import Budget, Combination
-from agent_fund.guard.excursions import Past
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.stress import Factor, Stress, Tie
+from agent_fund.guard.stress.budget import Budget, Combination
+from agent_fund.guard.stress.excursions import Past
+from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
 
 Workspace = Callable[..., Path]
 
@@ -174,7 +174,7 @@ def with_stress(path: Path, stress: str) -> Path:
         ("import Mandate, calibrated, costs", "import Mandate, calibrated, costs, declared"),
         (
             "mandate = Mandate",
-            "from agent_fund.guard.declared import budget, combination\n\nmandate = Mandate",
+            "from agent_fund.guard.stress.declared import budget, combination\n\nmandate = Mandate",
         ),
     )
     file.write_text(text)

@@ -50,7 +50,7 @@ from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Machine
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import book_json
-from agent_fund.guard.stress import Stress, Tie
+from agent_fund.guard.stress.stress_set import Stress, Tie
 from agent_fund.guard.verdict import Situation
 from agent_fund.market.snapshot import History, Snapshot
 

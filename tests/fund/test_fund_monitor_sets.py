@@ -7,13 +7,13 @@ from fractions import Fraction
 import pytest
 
 from agent_fund.fund.monitor import Monitor, Prices
-from agent_fund.guard.budget import Budget
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.declared import combination
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.budget import Budget
+from agent_fund.guard.stress.declared import combination
+from agent_fund.guard.stress.stress_set import Stress
 
 BOX = ((-200_000, 200_000), (-100_000, 400_000), (-100_000, 100_000))
 BUDGET = Stress(("A", "B", "C"), BOX, (), 3, budgets=(Budget(("A", "B"), SCALE * 3 // 2),))

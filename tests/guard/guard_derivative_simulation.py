@@ -25,8 +25,8 @@ from agent_fund.guard.guardrails.margin_safety import margin_safety
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.pricing import Pricing
-from agent_fund.guard.stress import Stress, Tie
+from agent_fund.guard.pricing.assumptions import Pricing
+from agent_fund.guard.stress.stress_set import Stress, Tie
 
 USD = Asset("USD", 10)
 SPOT, DERIVATIVES = Venue("spot"), Venue("deriv")

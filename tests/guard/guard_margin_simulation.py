@@ -22,7 +22,7 @@ from agent_fund.guard.guardrails.margin_safety import margin_safety
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.stress import Factor, Stress, Tie
+from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
 
 USD = Asset("USD", 6)
 SPOT, PERP = Venue("spot"), Venue("perp")

@@ -24,7 +24,7 @@ from agent_fund.guard.guardrails.net_exposure import net_exposure
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.repair.distance import Repair, departure
 from agent_fund.guard.repair.scaled import of_lots
-from agent_fund.guard.stress import Factor, Stress, Tie
+from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
 from agent_fund.guard.verdict import Situation
 
 USD = Asset("USD", 8)

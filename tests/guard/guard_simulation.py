@@ -19,7 +19,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Leg, Order, Proposal, Side
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 
 
 @dataclass(frozen=True)

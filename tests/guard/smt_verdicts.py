@@ -22,10 +22,10 @@ from guard_world import BOX, COSTS, INSTRUMENTS, PRICES, buy, make_book, make_or
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Leg, Order, Proposal, Side
-from agent_fund.guard.envelopes import envelope
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.piecewise import Piecewise
-from agent_fund.guard.stress import Factor, Stress
+from agent_fund.guard.pricing.envelopes import envelope
+from agent_fund.guard.pricing.piecewise import Piecewise
+from agent_fund.guard.stress.stress_set import Factor, Stress
 
 Band = Mapping[str, tuple[int, int]]
 Question = tuple[Book, Proposal, Stress, Band]

@@ -13,8 +13,8 @@ from guard_prices import normal as second_normal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_fund.guard.black_scholes import MOST, YEAR, knots, tangents, total_volatility
-from agent_fund.guard.gaussian import ONE, exponential, normal
+from agent_fund.guard.pricing.black_scholes import MOST, YEAR, knots, tangents, total_volatility
+from agent_fund.guard.pricing.gaussian import ONE, exponential, normal
 
 NEAR = 1e-13
 """What floats may be off by, as a share of the price."""

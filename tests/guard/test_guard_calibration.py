@@ -16,9 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.guard.budget import BudgetRule
-from agent_fund.guard.calibration import Calibration
-from agent_fund.guard.excursions import Past
 from agent_fund.guard.guardrails.cash_floor import cash_floor
 from agent_fund.guard.guardrails.concentration import concentration
 from agent_fund.guard.guardrails.gross_leverage import gross_leverage
@@ -30,7 +27,10 @@ from agent_fund.guard.guardrails.venue_exposure import venue_exposure
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.stress import Factor, Stress, Tie
+from agent_fund.guard.stress.budget import BudgetRule
+from agent_fund.guard.stress.calibration import Calibration
+from agent_fund.guard.stress.excursions import Past
+from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
 
 BASKETS = [
     {"AAA": "1"},

@@ -14,7 +14,6 @@ from guard_world import AAA, BBB, PRICES, buy, make_book, make_mandate, make_sit
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.guardrails.gross_leverage import gross_leverage
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.certificate import Leaf
@@ -23,6 +22,7 @@ from agent_fund.guard.language.clause import written
 from agent_fund.guard.language.demand import require_resolvable
 from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
 from agent_fund.guard.proof import Proof
+from agent_fund.guard.search.finder import Finder
 from agent_fund.guard.verdict import Outcome
 
 TRADE = Proposal((buy(AAA, 400, 10_000),))

@@ -15,8 +15,8 @@ from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
 from agent_fund.domain.margin import Margin, Tier
 from agent_fund.fund.instruments import instrument_from_json, instrument_json, instrument_of
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.pricing import Pricing, pricing
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.pricing.assumptions import Pricing, pricing
+from agent_fund.guard.stress.stress_set import Stress
 
 USD, VENUE = Asset("USD", 8), Venue("sim")
 MARGIN = Margin(Fraction(1, 10), (Tier(0, Fraction(1, 20)),), Fraction(0))

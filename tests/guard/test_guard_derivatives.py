@@ -12,12 +12,12 @@ from guard_reference import form_value
 
 from agent_fund.domain.order import Proposal, Side
 from agent_fund.guard.compile import cases, gain_form, loss_form
-from agent_fund.guard.envelopes import envelope
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.obligations import Role, obligations
+from agent_fund.guard.pricing.envelopes import envelope
 from agent_fund.guard.proof import Proof, proved_bounds
+from agent_fund.guard.search.finder import Finder
 
 SEEDS = range(16)
 CASES = 40

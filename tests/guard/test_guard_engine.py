@@ -40,7 +40,7 @@ from agent_fund.guard.machine import is_safe
 from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
 from agent_fund.guard.proof import Proof, proved_bounds
 from agent_fund.guard.repair.scaled import STEPS, scale
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 
 HELD = make_book(10**8, {"CCC": 30})

@@ -14,10 +14,10 @@ from agent_fund.domain.derivative import FutureTerms, OptionTerms, PoolTerms
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
 from agent_fund.domain.margin import Margin, Tier
-from agent_fund.guard.envelopes import Envelope, _over, envelope
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.pricing import Pricing, pricing
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.pricing.assumptions import Pricing, pricing
+from agent_fund.guard.pricing.envelopes import Envelope, _over, envelope
+from agent_fund.guard.stress.stress_set import Stress
 
 USD, VENUE = Asset("USD", 8), Venue("sim")
 DAY, YEAR, NOW = 86_400, 365 * 86_400, 1_700_000_000

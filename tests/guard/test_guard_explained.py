@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.explained import assumptions, explain, explain_clause, guarantee, percent
+from agent_fund.guard.explain.explained import (
+    assumptions,
+    explain,
+    explain_clause,
+    guarantee,
+    percent,
+)
 from agent_fund.guard.guardrails.amount import share_or_amount
 from agent_fund.guard.guardrails.cash_floor import cash_floor
 from agent_fund.guard.guardrails.concentration import concentration

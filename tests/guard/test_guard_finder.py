@@ -25,14 +25,14 @@ from hypothesis import strategies as st
 
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder, Found
 from agent_fund.guard.kernel.certificate import SHIFT, Leaf
 from agent_fund.guard.kernel.check import leaf_bound
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, KernelError, StressSet
 from agent_fund.guard.machine import is_safe
-from agent_fund.guard.program import Optimum
-from agent_fund.guard.relaxation import Box, FloatForm
-from agent_fund.guard.scenario import form_at
+from agent_fund.guard.search.finder import Finder, Found
+from agent_fund.guard.search.program import Optimum
+from agent_fund.guard.search.relaxation import Box, FloatForm
+from agent_fund.guard.search.scenario import form_at
 from agent_fund.guard.verdict import Outcome
 
 ONE = 1 << SHIFT

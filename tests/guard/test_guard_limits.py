@@ -46,7 +46,7 @@ from agent_fund.guard.limits import always, pre_trade
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import after_transfers
 from agent_fund.guard.solvency import initial_margin, solvency
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 
 NAV = 10**10

@@ -15,16 +15,16 @@ from guard_margin_simulation import PRICES, Case, history, random_case
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.certificate import SHIFT, Leaf
 from agent_fund.guard.kernel.form import SCALE, KernelError
 from agent_fund.guard.machine import is_safe
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import obligations
-from agent_fund.guard.program import Optimum
 from agent_fund.guard.proof import Proof, proved_bounds
 from agent_fund.guard.reduction import reduction
-from agent_fund.guard.relaxation import Box, FloatForm
+from agent_fund.guard.search.finder import Finder
+from agent_fund.guard.search.program import Optimum
+from agent_fund.guard.search.relaxation import Box, FloatForm
 from agent_fund.guard.verdict import Certified, Outcome, Situation
 from agent_fund.guard.wayout import closing
 

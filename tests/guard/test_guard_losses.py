@@ -16,14 +16,14 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
 from agent_fund.domain.order import Leg, Proposal
 from agent_fund.domain.transfer import Transfer, Transit
-from agent_fund.guard.budget import Budget
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.losses import Loss, Subject, resolve_losses
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.obligations import Obligation, Role, obligations
 from agent_fund.guard.proof import Proof, proved_bounds
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.search.finder import Finder
+from agent_fund.guard.stress.budget import Budget
+from agent_fund.guard.stress.losses import Loss, Subject, resolve_losses
+from agent_fund.guard.stress.stress_set import Stress
 
 CHAIN, OTHER = Chain("eip155:1"), Chain("eip155:10")
 EVERY = ("spot", "perp", "chain:eip155:1", "chain:eip155:10", "issuer:mint", "issuer:treasury")

@@ -17,10 +17,10 @@ from agent_fund.domain.margin import Margin, Tier
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.transfer import Transfer
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.excursions import Past
 from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.language.demand import require_resolvable
 from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.stress.excursions import Past
 from agent_fund.guard.verdict import Outcome, Situation
 
 FOLDER = Path(__file__).resolve().parents[2] / "guardrails"

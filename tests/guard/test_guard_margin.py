@@ -25,12 +25,12 @@ from agent_fund.domain.order import Proposal, Side
 from agent_fund.guard.compile import cases, cost_bound
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.obligations import Role, obligations
 from agent_fund.guard.proof import Proof, proved_bounds, trading_of
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.search.finder import Finder
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.wayout import edge
 
 SEEDS = range(24)

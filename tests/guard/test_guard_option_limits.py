@@ -16,7 +16,6 @@ from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.guard.compile import cases, cost_bound, legging_gain, loss_form, lots_apart
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.envelopes import envelope
 from agent_fund.guard.guardrails import (
     concentration,
     gross_leverage,
@@ -27,9 +26,10 @@ from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Role, obligations
-from agent_fund.guard.pricing import pricing
+from agent_fund.guard.pricing.assumptions import pricing
+from agent_fund.guard.pricing.envelopes import envelope
 from agent_fund.guard.solvency import initial_margin, initial_need, solvency
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 from agent_fund.guard.wayout import closing
 

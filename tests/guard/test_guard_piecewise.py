@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.guard.kernel.form import Form
-from agent_fund.guard.piecewise import Line, Piecewise, above, below, chords
+from agent_fund.guard.pricing.piecewise import Line, Piecewise, above, below, chords
 
 VALUES = st.integers(-1_000, 1_000) | st.integers(-(10**15), 10**15)
 LOW, HIGH = -40, 60

@@ -9,10 +9,10 @@ import pytest
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import ratio
-from agent_fund.guard.excursions import Past
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.mandate import declared
-from agent_fund.guard.presets import Box, Point, Preset, deribit, derive, paradex, span16
+from agent_fund.guard.stress.excursions import Past
+from agent_fund.guard.stress.presets import Box, Point, Preset, deribit, derive, paradex, span16
 
 PRESETS = {
     "span": span16("12%", "25%"),

@@ -36,7 +36,7 @@ from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.guardrails.net_exposure import net_exposure
 from agent_fund.guard.language.clause import written
 from agent_fund.guard.language.facts import Facts
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 
 TRADE = Proposal((buy(AAA, 10, 10_000),))

@@ -26,7 +26,6 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.guardrails.gross_leverage import gross_leverage
 from agent_fund.guard.guardrails.hedge_coverage import hedge_coverage
 from agent_fund.guard.guardrails.instrument_allow_list import instrument_allow_list
@@ -38,7 +37,8 @@ from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
 from agent_fund.guard.proof import proved_bounds
 from agent_fund.guard.repair.distance import BY_SCALE, Repair, departure, nearest
 from agent_fund.guard.repair.scaled import STEPS, bisected, of_lots, scale
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.search.finder import Finder
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Verdict
 
 SEEDS = st.integers(0, 2**32)

@@ -12,14 +12,14 @@ from guard_reference import inside, maximum
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_fund.guard.budget import Budget
-from agent_fund.guard.finder import MAX_LEAVES, Finder
 from agent_fund.guard.kernel.certificate import Certificate, Split
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, Row, StressSet
-from agent_fund.guard.program import Optimum
-from agent_fund.guard.relaxation import Box, FloatForm
-from agent_fund.guard.scenario import Rounding, form_at
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.search.finder import MAX_LEAVES, Finder
+from agent_fund.guard.search.program import Optimum
+from agent_fund.guard.search.relaxation import Box, FloatForm
+from agent_fund.guard.search.scenario import Rounding, form_at
+from agent_fund.guard.stress.budget import Budget
+from agent_fund.guard.stress.stress_set import Stress
 
 TIED = StressSet(
     ((-300_000, 300_000),) * 2, (Row(((0, 1), (1, -1)), 20_000), Row(((0, -1), (1, 1)), 20_000))
@@ -77,7 +77,7 @@ def test_a_search_ends_at_its_budget_and_proves_what_one_leaf_does(
     target = int(maximum(BENT, TIED) * Fraction(1001, 1000))
     needed = leaves(Finder(TIED).bound(BENT, target).certificate)
     assert 1 < needed <= MAX_LEAVES
-    monkeypatch.setattr("agent_fund.guard.finder.MAX_LEAVES", needed - 1)
+    monkeypatch.setattr("agent_fund.guard.search.finder.MAX_LEAVES", needed - 1)
     finder = Finder(TIED)
     assert finder.bound(BENT, target).certificate == finder.leaf(BENT)[0]
 

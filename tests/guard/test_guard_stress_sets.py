@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import Exact
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.budget import Budget, BudgetRule, Combination, used
-from agent_fund.guard.calibration import Calibration
-from agent_fund.guard.declared import budget, combination, declared_boxes
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.excursions import Past
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import SCALE, Form
 from agent_fund.guard.mandate import calibrated, declared
-from agent_fund.guard.stress import Factor, Stress, Tie
+from agent_fund.guard.search.finder import Finder
+from agent_fund.guard.stress.budget import Budget, BudgetRule, Combination, used
+from agent_fund.guard.stress.calibration import Calibration
+from agent_fund.guard.stress.declared import budget, combination, declared_boxes
+from agent_fund.guard.stress.excursions import Past
+from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
 
 SYMBOLS = ("AAA", "BBB", "CCC")
 HALF = SCALE // 2

@@ -14,7 +14,7 @@ import pytest
 from smt_verdicts import Question, Script, ask_cvc5, ask_z3, with_factors, with_options
 
 from agent_fund.guard.compile import cases, loss_form
-from agent_fund.guard.finder import Finder, form_at
+from agent_fund.guard.search.finder import Finder, form_at
 
 CASES, PARTS = 2_100, 30
 

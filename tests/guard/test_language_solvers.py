@@ -12,7 +12,6 @@ from language_random import exact
 from language_world import INSTRUMENTS, STRESS
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.guard.budget import Budget
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.language import solvers
 from agent_fund.guard.language.clause import written
@@ -43,7 +42,8 @@ from agent_fund.guard.language.scope import Scope, Trade
 from agent_fund.guard.language.smtlib import Script, rational
 from agent_fund.guard.language.solvers import SOLVERS, Solver, SolverMissingError, ask
 from agent_fund.guard.language.term import Claim
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.budget import Budget
+from agent_fund.guard.stress.stress_set import Stress
 
 NAV = Known("nav")
 

@@ -17,7 +17,6 @@ from agent_fund.execution.exchange import order_book
 from agent_fund.execution.exchange.answer import Failure
 from agent_fund.execution.exchange.booking import Doubt, moment
 from agent_fund.execution.exchange.fees import Fees
-from agent_fund.execution.exchange.income import FundingReceipt
 from agent_fund.execution.exchange.listing import Listing
 from agent_fund.execution.exchange.market_rules import require_order
 from agent_fund.execution.exchange.order_report import OrderReports
@@ -32,6 +31,7 @@ from agent_fund.execution.live.adapter import (
     Quote,
     Report,
 )
+from agent_fund.execution.live.margin import FundingReceipt
 
 GOODS = ("GTC", "IOC")
 

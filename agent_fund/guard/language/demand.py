@@ -25,7 +25,7 @@ from agent_fund.guard.language.formula import formula
 from agent_fund.guard.language.judge import in_words
 from agent_fund.guard.language.normal import Normal, normal
 from agent_fund.guard.language.separable import worst
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 
 
 @dataclass(frozen=True)

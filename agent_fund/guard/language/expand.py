@@ -15,7 +15,6 @@ from typing import TypeAlias
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.guard.compile import Case, Option, loss_form
-from agent_fund.guard.envelopes import envelope
 from agent_fund.guard.kernel.form import SCALE, Form
 from agent_fund.guard.language.expression import (
     ZERO,
@@ -37,7 +36,8 @@ from agent_fund.guard.language.expression import (
 )
 from agent_fund.guard.language.facts import Facts, cash_at, selected
 from agent_fund.guard.language.formula import formula
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.pricing.envelopes import envelope
+from agent_fund.guard.stress.stress_set import Stress
 
 Driver: TypeAlias = Position | Cash | Move
 Variable: TypeAlias = Driver | Known | Exposure

@@ -35,7 +35,7 @@ from agent_fund.guard.language.expression import (
     times,
 )
 from agent_fund.guard.language.formula import formula
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 
 _CHOSEN = (Known, Position, Cash, Move)
 

@@ -36,7 +36,7 @@ from agent_fund.guard.policy.unknowns import (
     sent,
     traded,
 )
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.stress_set import Stress
 
 Standing = Literal[
     "never", "dead", "vacuous", "implied", "binds", "proved", "unknown", "not compared"

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from agent_fund.guard.costs import Costs
-from agent_fund.guard.finder import Finder
 from agent_fund.guard.kernel.form import SCALE, Form
 from agent_fund.guard.language.expression import AtMost, Expression, Leaf, plus, times
 from agent_fund.guard.policy.unknowns import COSTS, GAIN, LOSS, gross, held
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.search.finder import Finder
+from agent_fund.guard.stress.stress_set import Stress
 
 _GRAIN = 10**9
 _NEAR = 1 + Fraction(1, 10**4)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
-from agent_fund.guard.calibration import Calibration
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.language.clause import Clause
 from agent_fund.guard.language.expression import Cash, Exposure, Known, Loss, leaves
 from agent_fund.guard.mandate import Mandate, ResolvedMandate
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.calibration import Calibration
+from agent_fund.guard.stress.stress_set import Stress
 
 MOST_OTHERS = 200
 _QUOTE = Asset("MONEY", 12)

@@ -18,7 +18,6 @@ import numpy as np
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.compile import Band, TooManyCasesError, cases
-from agent_fund.guard.finder import Finder, Point
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.limits import pre_trade
 from agent_fund.guard.machine import Bounds
@@ -26,6 +25,7 @@ from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Obligation, Role, obligations
 from agent_fund.guard.proof import Proof, Trading, checked, trading_of, worst_of
 from agent_fund.guard.repair.points import Points, Vector, active_at, value_at
+from agent_fund.guard.search.finder import Finder, Point
 from agent_fund.guard.verdict import Situation
 
 FAULTS = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, RuntimeError)

@@ -20,10 +20,10 @@ from typing import Any
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import ratio
-from agent_fund.guard.budget import Budget, Combination, use_rows, used
 from agent_fund.guard.kernel.form import SCALE, Row, StressSet
-from agent_fund.guard.losses import Loss
-from agent_fund.guard.pricing import Pricing
+from agent_fund.guard.pricing.assumptions import Pricing
+from agent_fund.guard.stress.budget import Budget, Combination, use_rows, used
+from agent_fund.guard.stress.losses import Loss
 
 EXPECTED = Fraction(1, 1000)
 BETA_UNIT = 1000

@@ -23,8 +23,8 @@ from agent_fund.guard.compile import (
     worst_fill,
 )
 from agent_fund.guard.kernel.form import SCALE, Form
-from agent_fund.guard.losses import Loss
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.stress.losses import Loss
+from agent_fund.guard.stress.stress_set import Stress
 
 
 def concerns(loss: Loss, case: Case, book: Book) -> bool:

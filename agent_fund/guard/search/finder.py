@@ -16,9 +16,9 @@ import numpy as np
 from agent_fund.guard.kernel.certificate import ONE, Certificate, Leaf, Split
 from agent_fund.guard.kernel.check import chord, leaf_bound, proved_bound, tangent
 from agent_fund.guard.kernel.form import SCALE, Form, KernelError, StressSet
-from agent_fund.guard.program import Floats, Optimum, Program, Shape
-from agent_fund.guard.relaxation import Box, FloatForm, Kinds
-from agent_fund.guard.scenario import Rounding, Scenario, form_at
+from agent_fund.guard.search.program import Floats, Optimum, Program, Shape
+from agent_fund.guard.search.relaxation import Box, FloatForm, Kinds
+from agent_fund.guard.search.scenario import Rounding, Scenario, form_at
 
 MAX_LEAVES = 64
 MAX_PROGRAMS = 16

@@ -1,6 +1,6 @@
 """What every kind of ready-made guardrail asks for, as templates: a sentence and two formulas.
 
-Each says what its judge in ``guard/guardrails/`` computes; ``guard.explained`` fills in the limits.
+Each says what its judge in ``guard/guardrails/`` computes; ``explained`` fills in the limits.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from agent_fund.guard.gaussian import ONE, exponential, normal
+from agent_fund.guard.pricing.gaussian import ONE, exponential, normal
 
 YEAR = 365 * 86_400
 """Seconds in the year of a volatility."""

@@ -17,13 +17,13 @@ from fractions import Fraction
 import numpy as np
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.guard.budget import Budget, BudgetRule, Combination
-from agent_fund.guard.declared import Declared
-from agent_fund.guard.excursions import LARGEST, Moves, Past, excursions, worst_use
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.losses import resolve_losses
-from agent_fund.guard.pricing import Pricing
-from agent_fund.guard.stress import BETA_UNIT, EXPECTED, NO_PRICING, Factor, Stress, Tie
+from agent_fund.guard.pricing.assumptions import Pricing
+from agent_fund.guard.stress.budget import Budget, BudgetRule, Combination
+from agent_fund.guard.stress.declared import Declared
+from agent_fund.guard.stress.excursions import LARGEST, Moves, Past, excursions, worst_use
+from agent_fund.guard.stress.losses import resolve_losses
+from agent_fund.guard.stress.stress_set import BETA_UNIT, EXPECTED, NO_PRICING, Factor, Stress, Tie
 
 _CHUNK = 1 << 14  # products of moves below 2**24 summed so many at a time stay inside 64 bits
 NOTHING = Declared({}, "")

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_fund.domain.errors import DomainError
-from agent_fund.guard.budget import used
 from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.stress.budget import used
 
 Moves = npt.NDArray[np.int64]
 LARGEST = 1 << 24

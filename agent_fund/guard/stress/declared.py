@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.money import Exact, ratio
-from agent_fund.guard.budget import BudgetRule, Combination, Interval
 from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.stress.budget import BudgetRule, Combination, Interval
 
 
 @dataclass(frozen=True)

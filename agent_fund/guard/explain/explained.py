@@ -12,11 +12,11 @@ from fractions import Fraction
 from string import Template
 
 from agent_fund.guard.costs import Costs
+from agent_fund.guard.explain.wording import ALWAYS, PRE_TRADE, PROVED, WORDINGS
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.language.clause import Clause
 from agent_fund.guard.language.formula import formula, latex, number
 from agent_fund.guard.language.sentence import sentence
-from agent_fund.guard.wording import ALWAYS, PRE_TRADE, PROVED, WORDINGS
 
 SIGNS = (
     "V and H are NAV and high-water mark at a decision, W⁻ and W⁺ the proved bounds of loss and "

@@ -27,11 +27,11 @@ from agent_fund.domain.derivative import FutureTerms, OptionTerms
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import ceil_div
-from agent_fund.guard.black_scholes import MOST, knots, tangents, total_volatility
-from agent_fund.guard.gaussian import ONE
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.piecewise import Line, Piecewise, above, below, chords
-from agent_fund.guard.stress import Stress
+from agent_fund.guard.pricing.black_scholes import MOST, knots, tangents, total_volatility
+from agent_fund.guard.pricing.gaussian import ONE
+from agent_fund.guard.pricing.piecewise import Line, Piecewise, above, below, chords
+from agent_fund.guard.stress.stress_set import Stress
 
 Ends = tuple[int, int]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from agent_fund.guard.kernel.certificate import ONE
 from agent_fund.guard.kernel.form import SCALE, Form
-from agent_fund.guard.program import Floats, Shape
+from agent_fund.guard.search.program import Floats, Shape
 
 Kinds: TypeAlias = tuple[tuple[int, bool, bool], ...]
 """Driver of each hinge, whether it is convex, and whether it rises."""

@@ -1,0 +1,1 @@
+"""A sentence and a formula for every guardrail."""

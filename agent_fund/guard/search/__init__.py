@@ -1,0 +1,1 @@
+"""The untrusted search for certificates, and the scenarios that it shows for what has none."""
