@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -23,9 +24,9 @@ DEVELOPMENT_KEYS = (
     "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba",
 )
 _START = 20.0
-# Past states that it keeps, in memory. Left to itself it writes every older one to the user's
-# home, and a chain that is killed leaves them there: a test run filled a disk with them.
-_STATES = 128
+# Past states that it keeps on disk. Without a bound, and in the user's home, where it puts them when
+# left to itself, those of killed chains stay: a test suite filled a disk with them.
+_STATES = 256
 
 
 def free_port() -> int:
@@ -55,7 +56,9 @@ class Anvil:
         self.port = free_port() if port is None else port
         self.url = f"http://127.0.0.1:{self.port}"
         arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--chain-id", str(chain_id)]
-        arguments += ["--silent", "--prune-history", str(_STATES)]
+        self._states = tempfile.TemporaryDirectory(prefix="agent-fund-anvil-")
+        arguments += ["--silent", "--max-persisted-states", str(_STATES)]
+        arguments += ["--cache-path", self._states.name]
         self._process = subprocess.Popen(  # noqa: S603 - the pinned binary with our arguments
             [str(binary), *arguments, *extra],
             stdout=subprocess.DEVNULL,
@@ -96,6 +99,7 @@ class Anvil:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(10)
+        self._states.cleanup()
 
     def _wait(self) -> None:
         end = time.monotonic() + _START
