@@ -38,6 +38,7 @@ from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument, Venue
 from agent_fund.domain.order import Proposal
+from agent_fund.execution.clearing import ByRule
 from agent_fund.execution.costs import (
     HalfSpread,
     Latency,
@@ -151,6 +152,7 @@ def fund(rows: Iterator[Row], guarded: bool, log: Log, *, idle: bool = False) ->
         machine=Machine(resolved.drawdown.limit if guarded else Fraction(1), capital),
         ledger=ledger,
         desk=Desk(ledger, {venue.name: venue}),
+        clearing=ByRule(),
         terms=Terms(1, {"X": 0}, {"X": Fraction(1)}, "simulated"),
         journal=journal,
         monitor=Monitor(resolved, ["X"]) if guarded else None,

@@ -60,6 +60,7 @@ class Replay:
             "arrival": self._arrival,
             "funding": lambda record: self._event(self._held.funding, record),
             "liquidation": lambda record: self._event(self._held.liquidation, record),
+            "forced": lambda record: self._event(self._held.forced, record),
             "fill": self._fill,
             "status": self._status,
             "close": self._close,
@@ -152,7 +153,7 @@ class Replay:
         if sum(capital.values()) != self.capital or min(capital.values()) <= 0:
             raise AuditError("capital", record["capital"], f"it makes {self.capital}")
         bars = self._terms.transfer_bars
-        self._held = BookReplay(currency, self.instruments, capital, bars, carried=live)
+        self._held = BookReplay(currency, self.instruments, capital, bars, live=live)
         self._flows = list(self._terms.flows)
         instruments = {i.symbol: i for i in self.instruments}
         self._orders = OrderReplay(instruments, self._terms, self.monitor)

@@ -3,6 +3,9 @@
 Funding and liquidations come before the mark row that shows their prices; they are taken when they
 are read and compared with what the clearing rules make of the row once it is there. Rates are in
 the data, not in the log: a payment is checked against its own rate.
+
+Of a run on real venues the log has what they told: that a payment was of this amount, or that a
+position was closed, is their word. What follows from it is recomputed all the same.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ class BookReplay:
     Args:
         capital: cash by place at the start.
         transfer_bars: bars that a transfer is under way.
-        carried: by real carriers, in their own time.
+        live: on real venues, whose carriers take their own time.
     """
 
     def __init__(
@@ -35,7 +38,7 @@ class BookReplay:
         instruments: Sequence[Instrument],
         capital: Mapping[str, int],
         transfer_bars: int,
-        carried: bool = False,
+        live: bool = False,
     ) -> None:
         self._currency = currency
         self._instruments = {i.symbol: i for i in instruments}
@@ -43,11 +46,12 @@ class BookReplay:
         self._positions = {i.symbol: 0 for i in instruments}
         self._transit: list[Transit] = []
         self._transfer_bars = transfer_bars
-        self._carried = carried
+        self._live = live
         self._expected: list[Transit] = []
         self._verdict = -1
         self._fundings: list[Funding] = []
         self._pending: list[Liquidation] = []
+        self._forced: set[str] = set()
         self._filled = False
         for place, cash in capital.items():
             self._require_place(place)
@@ -122,14 +126,14 @@ class BookReplay:
         A real carrier keeps its own time, may take its price, and may bring the money back.
         """
         transit = next((t for t in self._transit if t.transfer_id == record["id"]), None)
-        if transit is None or record["bar"] != bar or not (transit.due == bar or self._carried):
+        if transit is None or record["bar"] != bar or not (transit.due == bar or self._live):
             raise AuditError("arrival", record["id"], f"no such transfer is due in bar {bar}")
         if self._fundings or self._filled or self._pending:
             raise AuditError("arrival", record["id"], "transfers arrive before funding and fills")
         arrival = Arrival(transit, number(record["received"]), record["returned"])
         amount = transit.transfer.amount
         whole = arrival.received == amount and not arrival.returned
-        if not (whole or (self._carried and 0 <= arrival.received <= amount)):
+        if not (whole or (self._live and 0 <= arrival.received <= amount)):
             raise AuditError("arrival", record["received"], f"{amount} had left")
         self._transit.remove(transit)
         self._places[arrival.place] += arrival.received
@@ -153,26 +157,28 @@ class BookReplay:
     def funding(self, record: Mapping[str, Any], bar: int) -> None:
         """A payment on the position held before the open's fills; its mark is compared later."""
         instrument = self._instruments[record["instrument"]]
-        event = Funding(
-            instrument,
-            number(record["quantity"]),
-            number(record["mark"]),
-            number(record["rate"]),
-            record["bar"],
-        )
+        quantity, mark = number(record["quantity"]), number(record["mark"])
+        rate, amount = number(record["rate"]), number(record["amount"])
+        event = Funding(instrument, quantity, mark, rate, record["bar"])
+        if self._live:
+            event = Funding.as_told(instrument, quantity, mark, record["bar"], amount)
         seen = any(f.instrument == instrument for f in self._fundings)
         if record["bar"] != bar or seen or self._filled or self._pending:
             raise AuditError("funding", record["bar"], f"once, before the fills of bar {bar}")
         held = self._positions[instrument.symbol]
-        if instrument.margin is None or not held or event.quantity != held:
+        if instrument.margin is None or event.quantity != held or not (held or self._live):
             raise AuditError("funding", record["quantity"], f"{held} is held")
-        if number(record["amount"]) != event.amount or not event.amount:
+        if event.rate != rate:
+            raise AuditError("funding", record["rate"], f"the amount makes {event.rate}")
+        if amount != event.amount or not event.amount:
             raise AuditError("funding", record["amount"], f"the rate makes {event.amount}")
         self._fundings.append(event)
         self._places[instrument.account] += event.amount
 
     def liquidation(self, record: Mapping[str, Any], bar: int) -> None:
         """A position closed by its venue; whether it had to be is judged at the mark row."""
+        if self._live:
+            raise AuditError("liquidation", record["bar"], "real venues tell trades")
         if record["bar"] != bar or record["when"] not in ("open", "close"):
             raise AuditError("liquidation", record["bar"], f"bar {bar} comes next")
         self._pending.append(
@@ -187,25 +193,42 @@ class BookReplay:
             )
         )
 
+    def forced(self, record: Mapping[str, Any], bar: int) -> None:
+        """A position, or a part of one, that a real venue closed by a trade of its own."""
+        instrument = self._instruments[record["instrument"]]
+        if not self._live or record["bar"] != bar or instrument.margin is None:
+            raise AuditError("forced", record["bar"], f"a venue closes margined positions, {bar}")
+        if not record["exec"] or record["exec"] in self._forced:
+            raise AuditError("forced", record["exec"], "each trade once, by its id")
+        quantity, fee = number(record["quantity"]), number(record["fee"])
+        told = sum(e.quantity for e in self._pending if e.instrument == instrument)
+        held = self._positions[instrument.symbol] - told
+        if not 0 < quantity * held <= held * held or fee < 0:
+            raise AuditError("forced", record["quantity"], f"{held} is held")
+        self._forced.add(record["exec"])
+        price, exec_id = number(record["price"]), record["exec"]
+        event = Liquidation(instrument, quantity, price, fee, 0, bar, "open", exec_id)
+        self._pending.append(event)
+
     def opened(self, bar: int, marks: Mapping[str, int]) -> None:
         """The marks at the open are known: the payments were at them."""
         for event in self._fundings:
             if event.mark != marks[event.instrument.symbol]:
                 raise AuditError("funding", event.mark, f"the mark of bar {bar} is another")
-        if not self._carried and any(t.due <= bar for t in self._transit):
+        if not self._live and any(t.due <= bar for t in self._transit):
             raise AuditError("mark", bar, "a transfer is due and has not arrived")
 
     def settle(self, bar: int, when: str, marks: Mapping[str, int]) -> tuple[Liquidation, ...]:
         """The liquidations at ``marks`` are those that the log told of; they take effect."""
-        expected = liquidations(self.book(()), marks, bar, when)
         told = tuple(event for event in self._pending if event.when == when)
+        expected = told if self._live else liquidations(self.book(()), marks, bar, when)
         if told != expected:
             raise AuditError(f"liquidations at the {when} of bar {bar}", told, f"it is {expected}")
         for event in expected:
             instrument = event.instrument
             notional = instrument.notional(event.quantity, event.mark)
             self._places[instrument.account] += notional - event.fee + event.cover
-            self._positions[instrument.symbol] = 0
+            self._positions[instrument.symbol] -= event.quantity
         return expected
 
     def end_row(self) -> tuple[Funding, ...]:

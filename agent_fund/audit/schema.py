@@ -144,6 +144,15 @@ KINDS: dict[str, dict[str, type]] = {
         "fee": str,
         "cover": str,
     },
+    "forced": {
+        "kind": str,
+        "bar": int,
+        "exec": str,
+        "instrument": str,
+        "quantity": str,
+        "price": str,
+        "fee": str,
+    },
     "status": {"kind": str, "bar": int, "order": str, "status": str},
     "close": {
         "kind": str,

@@ -18,13 +18,10 @@ from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.calibrated import midnight, resolved
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.missing import require_datasets
-from agent_fund.backtest.runfile import (
-    InstrumentSection,
-    RunFile,
-    jsonable,
-    load_runfile,
-    workspace_of,
-)
+from agent_fund.backtest.runfile.instruments import InstrumentSection
+from agent_fund.backtest.runfile.load import load_runfile, workspace_of
+from agent_fund.backtest.runfile.runfile import RunFile
+from agent_fund.backtest.runfile.section import jsonable
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument

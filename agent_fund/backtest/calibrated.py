@@ -15,7 +15,8 @@ from pathlib import Path
 from agent_fund.agents.errors import ConfigurationError
 from agent_fund.agents.loading import load_object
 from agent_fund.backtest.errors import RunFileError
-from agent_fund.backtest.runfile import InstrumentSection, RunFile
+from agent_fund.backtest.runfile.instruments import InstrumentSection
+from agent_fund.backtest.runfile.runfile import RunFile
 from agent_fund.domain.errors import DomainError
 from agent_fund.execution.costs import (
     HalfSpread,

@@ -12,7 +12,7 @@ from agent_fund.backtest.provenance import (
     file_digest,
     lock_digest,
 )
-from agent_fund.backtest.runfile import jsonable
+from agent_fund.backtest.runfile.section import jsonable
 from agent_fund.fund.instruments import instrument_json
 from agent_fund.guard.kernel.codec import dumps
 

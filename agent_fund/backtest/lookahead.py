@@ -43,7 +43,7 @@ from agent_fund.backtest.assemble import Parts, assemble
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.genesis import genesis
 from agent_fund.backtest.perturbed_workspace import copy_perturbed
-from agent_fund.backtest.runfile import workspace_of
+from agent_fund.backtest.runfile.load import workspace_of
 from agent_fund.backtest.session import open_session, require_admits_something
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard

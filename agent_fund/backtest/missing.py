@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from agent_fund.backtest.errors import RunFileError
-from agent_fund.backtest.runfile import RunFile
+from agent_fund.backtest.runfile.runfile import RunFile
 from agent_fund.market.catalog import Catalog
 from agent_fund.market.names import FUNDING, DatasetName, parse_name
 

@@ -17,6 +17,7 @@ from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.provenance import REPLAY_SECRET
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.execution.carriage import Carriage
+from agent_fund.execution.clearing import ByRule, Clearing
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.venue import Venue
@@ -51,12 +52,14 @@ class Market:
 
     Attributes:
         rows: its bars as they come. ``venues``: by name. ``carriage``: what carries its money.
+        clearing: who settles its margin accounts.
         routed: makes of a strategy one whose trades are routed over the venues.
     """
 
     rows: Iterator[Row]
     venues: Mapping[str, Venue]
     carriage: Carriage
+    clearing: Clearing
     routed: Callable[[Strategy], Strategy]
 
 
@@ -120,6 +123,7 @@ def open_session(
         desk=Desk(ledger, parts.venues())
         if market is None
         else Desk(ledger, market.venues, market.carriage),
+        clearing=ByRule() if market is None else market.clearing,
         terms=parts.terms,
         journal=journal,
         monitor=monitor if guarded else None,

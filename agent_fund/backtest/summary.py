@@ -95,7 +95,7 @@ def _perpetuals(
             for number, place in enumerate(places_of(parts.instruments))
             if place in margined
         },
-        "liquidations": sum(r["kind"] == "liquidation" for r in records),
+        "liquidations": sum(r["kind"] in ("liquidation", "forced") for r in records),
     }
 
 

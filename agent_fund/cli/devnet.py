@@ -36,7 +36,7 @@ def fetch_packages(*, as_json: bool) -> int:
 def bring_up(runfile: Path, step: float, *, as_json: bool) -> int:
     """Bring the devnet up for ``runfile`` and keep it until Ctrl-C."""
     fetch_packages_quietly()
-    from agent_fund.devnet.network import FILE
+    from agent_fund.devnet.connection_file import FILE
     from agent_fund.paper.devnet import plan_of
 
     plan, folder = plan_of(runfile)

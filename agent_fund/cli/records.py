@@ -79,6 +79,11 @@ class Reader:
                 held = f"{self._quantity(symbol, record['quantity'])} {symbol}"
                 text = f"the venue closes {held} @ {self._price(symbol, record['mark'])}"
                 return f"{text} at the {record['when']}, fee {self._money(record['fee'])}"
+            case "forced":
+                symbol = record["instrument"]
+                held = f"{self._quantity(symbol, record['quantity'])} {symbol}"
+                text = f"the venue closes {held} @ {self._price(symbol, record['price'])}"
+                return f"{text}, fee {self._money(record['fee'])}"
             case "status":
                 return f"{self._orders[record['order']]} order {record['status']}"
             case "gap":

@@ -24,8 +24,8 @@ DEVELOPMENT_KEYS = (
     "0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba",
 )
 _START = 20.0
-# Past states that it keeps on disk. Without a bound, and in the user's home, where it puts them when
-# left to itself, those of killed chains stay: a test suite filled a disk with them.
+# Past states that it keeps on disk. Left to itself it puts them into the user's home, without a
+# bound, and those of killed chains stay: a test suite filled a disk with them.
 _STATES = 256
 
 

@@ -14,20 +14,38 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from agent_fund.audit.atomic import replace_file
 from agent_fund.devnet.across import connect_across
 from agent_fund.devnet.anvil import DEVELOPMENT_KEYS
+from agent_fund.devnet.connection_file import (
+    CHAIN_IDS,
+    FILE,
+    FIXED_FEE,
+    NEAR_COIN,
+    NEAR_DOLLAR,
+    RELATIVE_FEE,
+    Reached,
+    connections_of,
+)
 from agent_fund.devnet.cow import deploy_cow
 from agent_fund.devnet.cow_server import CowServer
 from agent_fund.devnet.cow_solver import Solver
 from agent_fund.devnet.errors import DevnetError
-from agent_fund.devnet.evm_side import COIN_DECIMALS, DOLLAR_DECIMALS, FINALITY, EvmSide
+from agent_fund.devnet.evm_side import COIN_DECIMALS, DOLLAR_DECIMALS, EvmSide
 from agent_fund.devnet.exchange.server import LoopbackExchange
-from agent_fund.devnet.near.devnet import FUND, VERIFIER, DevnetToken, NearDevnet
-from agent_fund.devnet.near.keys import DevnetKey
-from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR, Plan
+from agent_fund.devnet.near.devnet import FUND, DevnetToken, NearDevnet
+from agent_fund.devnet.plan import (
+    CHAIN_A,
+    CHAIN_B,
+    COW,
+    EXCHANGE,
+    FUTURES,
+    HYPERLIQUID,
+    NEAR,
+    Plan,
+    Step,
+)
 from agent_fund.devnet.relayer import Relayer
 from agent_fund.devnet.safe import Roles, deploy_safe
 from agent_fund.devnet.signer_service import LoopbackSigner
@@ -38,12 +56,8 @@ from agent_fund.execution.evm.call import NOTHING
 from agent_fund.execution.keys.evm import local_evm
 from agent_fund.execution.keys.secret import Secret
 
-FILE = "connections.json"
-CHAIN_IDS = {CHAIN_A: 31337, CHAIN_B: 31338}
 _TRADER, _GUARD, _COW, _RELAYER, _SOLVER = 1, 2, 3, 4, 5
-_COIN, _DOLLAR = "eth.near", "usdc.near"
 _SOLVING = 0.2  # seconds between two rounds of the solver
-_RELATIVE, _FIXED = "0.0005", "0.5"
 
 
 class Network:
@@ -71,16 +85,17 @@ class Network:
         self._keys = [bytes.fromhex(key[2:]) for key in DEVELOPMENT_KEYS]
         seed = hashlib.sha256(FUND.encode()).digest()  # of DevnetKey(FUND)
         self.signer = LoopbackSigner(self._keys[_TRADER : _COW + 1], (seed,))
-        dollars = plan.cash[EXCHANGE]
-        funds = {"USDT": dollars, "ETH": Decimal(0), "BTC": Decimal(0), "BNB": Decimal(100)}
-        self.exchange = LoopbackExchange(funds=funds)
-        near = int(plan.cash[NEAR] * 10**DOLLAR_DECIMALS)
+        funds = {"USDT": plan.money(EXCHANGE), "ETH": Decimal(0), "BNB": Decimal(100)}
+        trader = local_evm(Secret(self._keys[_TRADER]), "development").address
+        self.exchange = LoopbackExchange(funds, plan.money(FUTURES), owner=trader)
+        self.exchange.usdc_account.wallet = plan.money(HYPERLIQUID)
+        near = int(plan.money(NEAR) * 10**DOLLAR_DECIMALS)
         self.near = NearDevnet(
             (
-                DevnetToken(_COIN, COIN_DECIMALS, 0, 10**6 * 10**COIN_DECIMALS),
-                DevnetToken(_DOLLAR, DOLLAR_DECIMALS, near, 10**9 * 10**DOLLAR_DECIMALS),
+                DevnetToken(NEAR_COIN, COIN_DECIMALS, 0, 10**6 * 10**COIN_DECIMALS),
+                DevnetToken(NEAR_DOLLAR, DOLLAR_DECIMALS, near, 10**9 * 10**DOLLAR_DECIMALS),
             ),
-            self._rates(plan.prices[0]),
+            self._rates(plan.steps[0].price),
         )
         self.relayer: Relayer | None = None
         self.cow: CowServer | None = None
@@ -113,16 +128,18 @@ class Network:
             for name, side in self.sides.items()
         ]
         return [
-            (EXCHANGE, f"{self.exchange.url}  Binance's REST interface"),
+            (EXCHANGE, f"{self.exchange.url}  Binance's REST interface, spot"),
+            (FUTURES, f"{self.exchange.url}  the same, USD-M futures"),
+            (HYPERLIQUID, f"{self.exchange.url}  Hyperliquid's interface"),
             *chains,
             (COW, f"{'' if self.cow is None else self.cow.url}  the order book API, on chain-b"),
             (NEAR, f"{self.near.node.url}  JSON-RPC, intents, solver relay {self.near.relay.url}"),
             ("signer", f"{self.signer.url}  Web3Signer's interface, development keys"),
         ]
 
-    async def set_price(self, price: Decimal) -> None:
-        """Move every venue to ``price`` of the coin."""
-        self.exchange.set_price("ETHUSDT", price)
+    async def set_price(self, price: Decimal, perpetual: Decimal | None = None) -> None:
+        """Move every venue to ``price`` of the coin, and its perpetuals to theirs."""
+        self.exchange.set_price("ETHUSDT", price, perpetual)
         for pair, rate in self._rates(price).items():
             self.near.relay.rates[f"nep141:{pair[0]}", f"nep141:{pair[1]}"] = rate
         await asyncio.gather(*(side.move(price) for side in self.sides.values()))
@@ -138,7 +155,13 @@ class Network:
 
     async def _play(self) -> None:
         while True:
-            await self.set_price(self.plan.prices[min(self.played, len(self.plan.prices) - 1)])
+            if self.played < len(self.plan.steps):
+                step = self.plan.steps[self.played]
+            else:  # the last price stays, and pays nothing
+                step = Step(self.plan.steps[-1].price, self.plan.steps[-1].perpetual)
+            await self.set_price(step.price, step.perpetual)
+            if step.rate:
+                self.exchange.fund("ETHUSDT", step.rate)
             self.played += 1
             await asyncio.sleep(self._step)
 
@@ -161,7 +184,7 @@ class Network:
 
     async def _up(self) -> None:
         self._require_alone()
-        price = self.plan.prices[0]
+        price = self.plan.steps[0].price
         await self.near.__aenter__()
         await self.signer.start()
         await self.exchange.start()
@@ -186,12 +209,12 @@ class Network:
             COW: addresses[_COW],
         }
         for name, holder in self.holders.items():
-            side, cash = self.sides_of[name], int(self.plan.cash[name] * 10**DOLLAR_DECIMALS)
+            side, cash = self.sides_of[name], int(self.plan.money(name) * 10**DOLLAR_DECIMALS)
             await mint(side.deployer, side.dollar.address, holder, cash)
         for side in self.sides.values():
             stock = 10**7 * 10**DOLLAR_DECIMALS
             await mint(side.deployer, side.dollar.address, addresses[_RELAYER], stock)
-        fee = RelayerFee.stated(_RELATIVE, _FIXED, 8)
+        fee = RelayerFee.stated(RELATIVE_FEE, FIXED_FEE, 8)
         currency = Asset(self.plan.currency, 8)
         across = [side_a.across, side_b.across]
         self.relayer = Relayer(across, addresses[_RELAYER], fee, currency)
@@ -199,8 +222,22 @@ class Network:
         settlement = await deploy_cow(side_b.deployer, addresses[_SOLVER])
         self.cow = CowServer(settlement, Solver(settlement, side_b.v2.router))
         await self.cow.start(_SOLVING)
-        await self.set_price(price)
-        content = self._connections(safe.address, safe.module, settlement.settlement, addresses)
+        await self.set_price(price, self.plan.steps[0].perpetual)
+        at = Reached(
+            exchange=self.exchange.url,
+            signer=self.signer.url,
+            cow=self.cow.url,
+            near=self.near.node.url,
+            relay=self.near.relay.url,
+            trader=addresses[_TRADER],
+            guard=addresses[_GUARD],
+            auction=addresses[_COW],
+            sides=self.sides,
+            sides_of=self.sides_of,
+            safe=safe,
+            settlement=settlement.settlement,
+        )
+        content = connections_of(self.plan, at)
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / FILE, json.dumps(content, indent=1).encode())
         self._written = True
@@ -224,89 +261,4 @@ class Network:
     def _rates(self, price: Decimal) -> dict[tuple[str, str], Fraction]:
         """Dollars in units of the token for one unit of the coin, and the other way round."""
         rate = Fraction(price) * 10**DOLLAR_DECIMALS / 10**COIN_DECIMALS
-        return {(_COIN, _DOLLAR): rate, (_DOLLAR, _COIN): 1 / rate}
-
-    def _connections(
-        self, safe: str, module: str, settlement: str, keys: list[str]
-    ) -> dict[str, Any]:
-        plan, signer = self.plan, f"signer:{self.signer.url}#"
-        chains = {
-            name: {"url": side.anvil.url, "chain_id": CHAIN_IDS[name], "finality": FINALITY}
-            for name, side in self.sides.items()
-        }
-
-        def tokens(venue: str) -> dict[str, Any]:
-            side = self.sides_of[venue]
-            return {
-                plan.currency: {"address": side.dollar.address, "decimals": DOLLAR_DECIMALS},
-                plan.lines[venue]: {"address": side.weth, "decimals": COIN_DECIMALS},
-            }
-
-        side_a, side_b = self.sides[CHAIN_A], self.sides[CHAIN_B]
-        venues: dict[str, Any] = {
-            EXCHANGE: {
-                "kind": "binance",
-                "url": self.exchange.url,
-                "credentials": "loopback",
-                "markets": {plan.lines[EXCHANGE]: "ETHUSDT"},
-                "fee": "0.001",
-                "prepaid": "BNB",
-                "reserve": "1",
-            },
-            CHAIN_A: {
-                "kind": "uniswap_v2",
-                "chain": CHAIN_A,
-                "router": side_a.v2.router,
-                "key": signer + keys[_TRADER],
-                "tokens": tokens(CHAIN_A),
-                "coin": plan.lines[CHAIN_A],
-                "safe": {"address": safe, "module": module, "guard_key": signer + keys[_GUARD]},
-            },
-            CHAIN_B: {
-                "kind": "uniswap_v3",
-                "chain": CHAIN_B,
-                "router": side_b.v3.router,
-                "quoter": side_b.v3.quoter,
-                "key": signer + keys[_TRADER],
-                "tokens": tokens(CHAIN_B),
-                "coin": plan.lines[CHAIN_B],
-            },
-            COW: {
-                "kind": "cow",
-                "chain": CHAIN_B,
-                "url": "" if self.cow is None else self.cow.url,
-                "settlement": settlement,
-                "key": signer + keys[_COW],
-                "tokens": tokens(COW),
-                "probe": {plan.lines[COW]: "1"},
-                "depth": {plan.lines[COW]: "500"},
-            },
-            NEAR: {
-                "kind": "near_intents",
-                "url": self.near.node.url,
-                "relay": f"{self.near.relay.url}/rpc",
-                "account": FUND,
-                "key": signer + DevnetKey(FUND).text,
-                "contract": VERIFIER,
-                "as_of": "2026-11-09",
-                "tokens": {
-                    plan.currency: {"address": f"nep141:{_DOLLAR}", "decimals": DOLLAR_DECIMALS},
-                    plan.lines[NEAR]: {"address": f"nep141:{_COIN}", "decimals": COIN_DECIMALS},
-                },
-                "probe": {plan.lines[NEAR]: "60"},
-            },
-        }
-        carriers = {
-            "across": {
-                "kind": "across",
-                "places": {
-                    name: {"pool": side.across.spoke_pool, "depositor": side.across.depositor}
-                    for name, side in self.sides.items()
-                },
-                "relative_fee": _RELATIVE,
-                "fixed_fee": _FIXED,
-                "seconds": 5,
-                "refund_seconds": 600,
-            }
-        }
-        return {"chains": chains, "venues": venues, "carriers": carriers}
+        return {(NEAR_COIN, NEAR_DOLLAR): rate, (NEAR_DOLLAR, NEAR_COIN): 1 / rate}

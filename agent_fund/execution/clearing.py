@@ -1,13 +1,15 @@
 """Clearing: what margin accounts owe and get, as exact functions of a book, marks and rates.
 
 A venue's simulation and an audit use the same functions, so both make the same integers. Events
-come in the order of the book's instruments and places.
+come in the order of the book's instruments and places. Real venues do their own clearing and tell
+what it came to; to the fund both are a ``Clearing``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
@@ -15,6 +17,46 @@ from agent_fund.domain.money import ceil_div, require_int
 from agent_fund.domain.order import Order
 from agent_fund.domain.settlement import Funding, Liquidation
 from agent_fund.execution.errors import ExecutionError
+
+
+class Clearing(Protocol):
+    """Who settles the margin accounts."""
+
+    def due(self, rates: Sequence[int], flat: bool) -> bool:
+        """Whether ``fundings`` has to be asked at this bar: cheap, for most bars have none."""
+        ...
+
+    def fundings(
+        self, book: Book, marks: Mapping[str, int], rates: Mapping[str, int], bar: int
+    ) -> tuple[Funding, ...]:
+        """The payments at the open of ``bar``, before its fills; at most one an instrument."""
+        ...
+
+    def liquidations(
+        self, book: Book, marks: Mapping[str, int], bar: int, when: str
+    ) -> tuple[Liquidation, ...]:
+        """What was closed by the venues at the ``when`` of ``bar``."""
+        ...
+
+
+class ByRule:
+    """The clearing of simulated venues: it follows from the book, the marks and the rates."""
+
+    def due(self, rates: Sequence[int], flat: bool) -> bool:
+        """Where a rate is not 0 and something is held."""
+        return not flat and any(rates)
+
+    def fundings(
+        self, book: Book, marks: Mapping[str, int], rates: Mapping[str, int], bar: int
+    ) -> tuple[Funding, ...]:
+        """As the function of this name."""
+        return fundings(book, marks, rates, bar)
+
+    def liquidations(
+        self, book: Book, marks: Mapping[str, int], bar: int, when: str
+    ) -> tuple[Liquidation, ...]:
+        """As the function of this name."""
+        return liquidations(book, marks, bar, when)
 
 
 def fundings(

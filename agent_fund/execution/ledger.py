@@ -223,18 +223,22 @@ class Ledger:
         return self.post(funding_entry(event))
 
     def liquidate(self, event: Liquidation) -> bool:
-        """Close the position at its mark. False if it is in the books already.
+        """Close the position at its mark, or the part that a venue's trade closed.
+
+        Returns:
+            False if it is in the books already.
 
         Raises:
-            LedgerError: if another quantity is held, or another event of that instrument, bar and
-                moment is in the books.
+            LedgerError: if another quantity is held (of a part: less, or on the other side), or
+                another event of that instrument, bar and moment is in the books.
         """
         instrument = self._require_known(event.instrument, margined=True)
         entry = liquidation_entry(event)
         if self._balances.repeated(entry.entry_id, entry):
             return False
         held = self.balance(instrument.account, instrument.base, Bucket.MARGIN)
-        if event.quantity != held or not held:
+        part = bool(event.exec_id) and 0 < event.quantity * held <= held * held
+        if not held or not (event.quantity == held or part):
             raise LedgerError(entry.entry_id, event.quantity, f"close the {held} that are held")
         return self.post(entry)
 

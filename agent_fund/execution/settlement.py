@@ -31,7 +31,8 @@ def liquidation_entry(event: Liquidation) -> Entry:
         DomainError: for a negative fee or cover.
     """
     instrument = event.instrument
-    name = f"{instrument.venue.name} {instrument.symbol} {event.bar} {event.when}"
+    name = f"{instrument.venue.name} {instrument.symbol} "
+    name += event.exec_id or f"{event.bar} {event.when}"
     require_int(event.fee, f"fee of liquidation {name}", minimum=0)
     require_int(event.cover, f"cover of liquidation {name}", minimum=0)
     notional = instrument.notional(event.quantity, event.mark)

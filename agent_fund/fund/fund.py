@@ -15,6 +15,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Purpose
+from agent_fund.execution.clearing import Clearing
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
 from agent_fund.fund.agent_turn import AgentTurn
@@ -66,6 +67,7 @@ class Fund:
         machine: Machine,
         ledger: Ledger,
         desk: Desk,
+        clearing: Clearing,
         terms: Terms,
         journal: Journal,
         monitor: Monitor | None = None,
@@ -85,7 +87,8 @@ class Fund:
         self._journal = journal
         self._recorder = journal.recorder
         self.monitor = monitor
-        self._orders = OrderFlow(desk, journal, terms, monitor)
+        self._clearing = clearing
+        self._orders = OrderFlow(desk, clearing, journal, terms, monitor)
         self._flows = FlowQueue(flows, ledger, terms.home, gate, journal)
         self._gaps = list(gaps)
         self._bar = -1
@@ -120,7 +123,7 @@ class Fund:
         paid: Sequence[int] = ()
         if self._held.transit and orders.arrive(bar):
             self._hold()
-        if any(rates) and not holdings.flat:
+        if self._margined and self._clearing.due(rates, holdings.flat):
             paid = self._fund(bar, mark_opens, rates)
         if orders.working:
             orders.open(bar, self._named(opens), self._named(volumes), self._named(mark_opens))

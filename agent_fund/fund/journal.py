@@ -207,7 +207,19 @@ class Journal:
         )
 
     def liquidation(self, event: Liquidation) -> int:
-        """A position that its venue closed."""
+        """A position that its venue closed, by the rule or by a trade that it told."""
+        if event.exec_id:
+            return self.recorder.append(
+                {
+                    "kind": "forced",
+                    "bar": event.bar,
+                    "exec": event.exec_id,
+                    "instrument": event.instrument.symbol,
+                    "quantity": str(event.quantity),
+                    "price": str(event.mark),
+                    "fee": str(event.fee),
+                }
+            )
         return self.recorder.append(
             {
                 "kind": "liquidation",

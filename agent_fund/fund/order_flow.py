@@ -12,7 +12,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.order import Fill, Order, Proposal, Purpose, Status
 from agent_fund.domain.settlement import Funding
 from agent_fund.domain.transfer import Transit
-from agent_fund.execution.clearing import fundings, liquidations
+from agent_fund.execution.clearing import Clearing
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.errors import ExecutionError, InsufficientFunds
 from agent_fund.execution.order_id import client_order_id
@@ -24,12 +24,23 @@ from agent_fund.fund.terms import Terms
 class OrderFlow:
     """The orders of one fund.
 
+    Args:
+        clearing: who settles its margin accounts.
+
     Attributes:
         working: whether an order may be open; while False, the book cannot change by itself.
     """
 
-    def __init__(self, desk: Desk, journal: Journal, terms: Terms, monitor: Monitor | None) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        clearing: Clearing,
+        journal: Journal,
+        terms: Terms,
+        monitor: Monitor | None,
+    ) -> None:
         self._desk = desk
+        self._clearing = clearing
         self._journal = journal
         self._terms = terms
         self._monitor = monitor
@@ -141,7 +152,7 @@ class OrderFlow:
         self, bar: int, marks: Mapping[str, int], rates: Mapping[str, int]
     ) -> tuple[Funding, ...]:
         """Pay and receive the funding of ``bar``'s open; the payments."""
-        events = fundings(self._desk.book(), marks, rates, bar)
+        events = self._clearing.fundings(self._desk.book(), marks, rates, bar)
         for event in events:
             self._journal.funding(event)
         self._desk.fund(events)
@@ -152,7 +163,7 @@ class OrderFlow:
 
         What they leave of a way out is judged without the orders in their accounts.
         """
-        events = liquidations(self._desk.book(), marks, bar, when)
+        events = self._clearing.liquidations(self._desk.book(), marks, bar, when)
         for event in events:
             self._journal.liquidation(event)
         if events:

@@ -76,7 +76,13 @@ class UniswapSpec(Spec):
 
 
 class ExchangeSpec(Spec):
-    """An account at an exchange; ``fee`` is the highest commission that it is charged."""
+    """An account at an exchange.
+
+    Attributes:
+        credentials: reference to an API key; at Hyperliquid to the key that signs.
+        fee: the highest commission that it is charged.
+        user, testnet: of Hyperliquid: the account, if the key is an API wallet of it.
+    """
 
     kind: Literal["binance", "binance_futures", "hyperliquid"]
     url: str | None = None
@@ -85,6 +91,8 @@ class ExchangeSpec(Spec):
     fee: Number
     prepaid: str = ""
     reserve: Number = Decimal(0)
+    user: str = ""
+    testnet: bool = False
 
 
 class NearSpec(Spec):

@@ -2,24 +2,29 @@
 
 A bar is as long as the run file says, and ends when every instrument has a price. Without one it
 waits for some bars; then the last price is carried on, with an alarm, because one silent venue must
-not keep the guard from looking at all the others. A run that is made again is first given the bars
-of its tape.
+not keep the guard from looking at all the others. A perpetual has its venue's mark and index too.
+Its funding rates stand in the bar after the one in which they were due, when a venue is sure to
+tell them. A run that is made again is first given the bars of its tape.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from agent_fund.domain.instrument import Instrument
 from agent_fund.execution.live.adapter import Adapter
 from agent_fund.execution.live.leg_driver import FAULTS, Run
+from agent_fund.execution.live.margin import MarginAdapter, Mark
 from agent_fund.execution.live.tape import Tape
 from agent_fund.market.bars import Row, Values
 from agent_fund.paper.errors import PaperError
 
+T = TypeVar("T")
+
 _SAMPLES = 4
+_LONGEST = 5_000  # milliseconds between two samples, at which operators are heard and legs tended
 _PATIENCE = 3  # bars for which a bar waits for a price before the last one is carried on
 
 
@@ -38,6 +43,7 @@ class LiveFeed:
 
     Args:
         adapters: by venue name; each is asked about the instruments of its venue.
+        margined: those of them that margin perpetuals.
         bar: length in milliseconds.
         idle: called at every sample, between two bars: what is under way is tended there.
         stop: asked between two bars; the feed ends where it says so.
@@ -48,6 +54,7 @@ class LiveFeed:
         self,
         instruments: Sequence[Instrument],
         adapters: Mapping[str, Adapter],
+        margined: Mapping[str, MarginAdapter],
         tape: Tape,
         run: Run,
         clock: Clock,
@@ -61,6 +68,8 @@ class LiveFeed:
             name: [i for i in instruments if i.venue.name == name] for name in adapters
         }
         self._adapters = adapters
+        self._margined = margined
+        self._rated = 0  # Unix ms up to which funding rates stand in bars
         self._tape = tape
         self._run = run
         self._clock = clock
@@ -75,35 +84,45 @@ class LiveFeed:
         last: Row | None = None
         number = 0
         for body in self._tape.bars():
-            last = row_of(body)
+            row = row_of(body)
+            self._rated = row[0] if last is None else last[1]
+            last = row
             number += 1
             self.replayed = number
             yield last
-        prices = None if last is None else last[5]
-        time = self._clock.now() if last is None else last[1]
         while not self._stop(number):
-            row = self._sampled(max(time, self._clock.now() - self._length), prices)
-            if row is None:
+            now = self._clock.now()
+            time = now if last is None else last[1]
+            sampled = self._sampled(max(time, now - self._length), last)
+            if sampled is None:
                 return
-            self._tape.add_bar(number, row)
+            self._tape.add_bar(number, sampled)
             number += 1
-            prices, time = row[5], row[1]
-            yield row
+            last = sampled
+            yield sampled
 
-    def _sampled(self, open_time: int, before: Values | None) -> Row | None:
+    def _sampled(self, open_time: int, last: Row | None) -> Row | None:
         """One bar from ``open_time`` on; None if the run is to stop meanwhile."""
+        before = None if last is None else last[5]
         seen: list[Values] = [] if before is None else [before]
         due = open_time + self._length
         latest: dict[str, int] = {}
+        marks: dict[str, Mark] = {}
+        mark_opens: Values | None = None if last is None else last[8]
         while True:
             self._idle()
             if self._stop(-1):
                 return None
             found = self._run(self._prices())
             latest |= {symbol: price for symbol, price in found.items() if price > 0}
-            if before is not None and self._clock.now() >= due + _PATIENCE * self._length:
-                latest = self._carried(latest, before)
-            missing = [i for i in self._instruments if i.symbol not in latest]
+            marks |= self._run(self._marks())
+            if last is not None and self._clock.now() >= due + _PATIENCE * self._length:
+                latest, marks = self._carried(latest, marks, last)
+            missing = [
+                i
+                for i in self._instruments
+                if i.symbol not in latest or (i.margin is not None and i.symbol not in marks)
+            ]
             if missing and before is None and self._clock.now() >= due + _PATIENCE * self._length:
                 names = ", ".join(f"{i.symbol} at {i.venue.name}" for i in missing)
                 raise PaperError(
@@ -112,29 +131,74 @@ class LiveFeed:
             whole = not missing
             if whole:
                 seen.append(tuple(latest[i.symbol] for i in self._instruments))
+                mark_opens = mark_opens or self._marked(latest, marks)
             now = self._clock.now()
             if now >= due and whole:
                 break
-            self._clock.sleep(max(min(self._length // _SAMPLES, due - now), 10))
+            self._clock.sleep(max(min(self._length // _SAMPLES, _LONGEST, due - now), 10))
         depth = self._run(self._depth())
         volumes = tuple(depth.get(i.symbol, 0) for i in self._instruments)
         opens, closes = seen[0], seen[-1]
         highs, lows = tuple(map(max, *seen, opens)), tuple(map(min, *seen, opens))
         close_time = max(self._clock.now(), open_time + 1)
-        return open_time, close_time, opens, highs, lows, closes, volumes, opens, closes, (), ()
+        traded = (open_time, close_time, opens, highs, lows, closes, volumes)
+        if not self._margined:
+            return (*traded, opens, closes, (), ())
+        rates = self._rates(open_time if last is None else last[1])
+        indices = tuple(
+            latest[i.symbol] if i.margin is None else marks[i.symbol].index
+            for i in self._instruments
+        )
+        mark_closes = self._marked(latest, marks)
+        return (*traded, mark_opens or mark_closes, mark_closes, rates, indices)
 
-    def _carried(self, latest: dict[str, int], before: Values) -> dict[str, int]:
-        """With the last price of what has had none for too long: others must go on."""
-        last = {i.symbol: price for i, price in zip(self._instruments, before, strict=True)}
-        for instrument in self._instruments:
-            if instrument.symbol not in latest:
+    def _marked(self, latest: Mapping[str, int], marks: Mapping[str, Mark]) -> Values:
+        """Marks in instrument order; spot is valued at its last price."""
+        return tuple(
+            latest[i.symbol] if i.margin is None else marks[i.symbol].mark
+            for i in self._instruments
+        )
+
+    def _rates(self, until: int) -> Values:
+        """Funding rates due since the last time that venues told them, and up to ``until``."""
+        found: dict[str, int] = {}
+        try:
+            for name, adapter in self._margined.items():
+                lines = [i for i in self._by_venue[name] if i.margin is not None]
+                if self._rated:
+                    found |= self._run(adapter.funding_rates(lines, self._rated, until))
+            self._rated = until
+        except FAULTS:
+            found = {}  # the next bar tells them all
+        return tuple(found.get(i.symbol, 0) for i in self._instruments)
+
+    def _carried(
+        self, latest: dict[str, int], marks: dict[str, Mark], last: Row
+    ) -> tuple[dict[str, int], dict[str, Mark]]:
+        """With the last price and mark of what has had none for too long: others must go on."""
+        prices, known = dict(latest), dict(marks)
+        for number, instrument in enumerate(self._instruments):
+            symbol, perpetual = instrument.symbol, instrument.margin is not None
+            if symbol not in latest or (perpetual and symbol not in marks):
                 self._stale(instrument)
-        return last | latest
+                prices.setdefault(symbol, last[5][number])
+                if perpetual:
+                    known.setdefault(symbol, Mark(last[8][number], last[10][number]))
+        return prices, known
 
     async def _prices(self) -> dict[str, int]:
         asked = [(self._adapters[n], lines) for n, lines in self._by_venue.items() if lines]
         found = await asyncio.gather(*(_told(adapter.prices(lines)) for adapter, lines in asked))
         return {symbol: price for prices in found for symbol, price in prices.items()}
+
+    async def _marks(self) -> dict[str, Mark]:
+        asked = [
+            (adapter, [i for i in self._by_venue[name] if i.margin is not None])
+            for name, adapter in self._margined.items()
+        ]
+        found = await asyncio.gather(*(_told(adapter.marks(lines)) for adapter, lines in asked))
+        told = {symbol: mark for marks in found for symbol, mark in marks.items()}
+        return {symbol: mark for symbol, mark in told.items() if mark.mark > 0}
 
     async def _depth(self) -> dict[str, int]:
         asked = [(self._adapters[n], lines) for n, lines in self._by_venue.items() if lines]
@@ -142,7 +206,7 @@ class LiveFeed:
         return {symbol: units for depths in found for symbol, units in depths.items()}
 
 
-async def _told(asked: Awaitable[Mapping[str, int]]) -> Mapping[str, int]:
+async def _told(asked: Awaitable[Mapping[str, T]]) -> Mapping[str, T]:
     """What a venue says; nothing if it cannot say it now, and then the bar waits for it."""
     try:
         return await asked

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.assemble import Parts
-from agent_fund.backtest.runfile import seconds
+from agent_fund.backtest.runfile.scalars import seconds
 from agent_fund.backtest.session import Market, Session
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Order
@@ -15,6 +15,7 @@ from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.leg_driver import LegDriver, Run
 from agent_fund.execution.live.leg_store import LegStore
 from agent_fund.execution.live.live_carriage import LiveCarriage
+from agent_fund.execution.live.live_clearing import LiveClearing
 from agent_fund.execution.live.live_file import LiveFile
 from agent_fund.execution.live.live_venue import LiveVenue
 from agent_fund.execution.live.tape import Tape
@@ -27,6 +28,7 @@ from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard
 from agent_fund.market.bars import Row
 from agent_fund.paper.clock import WallClock
+from agent_fund.paper.dead_man import DeadMan
 from agent_fund.paper.errors import PaperError
 from agent_fund.paper.feed import LiveFeed, row_of
 from agent_fund.paper.operators import Operators
@@ -108,9 +110,19 @@ class LiveRun:
         self.carriage = LiveCarriage(
             carriers, stores.legs, stores.tape, stores.alarms, self._transfer_deadline
         )
+        self.clearing = LiveClearing(
+            wired.margined, stores.tape, stores.alarms, run, clock.now, self._beginning()
+        )
+        self._dead_man = DeadMan(
+            {n: a for n, a in wired.margined.items() if a.capabilities.dead_man},
+            stores.alarms,
+            run,
+            clock.now,
+        )
         self._feed = LiveFeed(
             parts.instruments,
             wired.adapters,
+            wired.margined,
             stores.tape,
             run,
             clock,
@@ -121,7 +133,14 @@ class LiveRun:
         )
         lines = {i.symbol: i for i in parts.instruments}
         self._reconciler = Reconciler(
-            wired.adapters, lines, parts.currency, stores.legs, stores.alarms, run, clock.now()
+            wired.adapters,
+            lines,
+            parts.currency,
+            stores.legs,
+            stores.alarms,
+            run,
+            clock.now(),
+            self.clearing,
         )
         self.finished = False
         self._session: Session | None = None
@@ -131,7 +150,9 @@ class LiveRun:
     @property
     def market(self) -> Market:
         """What the fund trades on."""
-        return Market(self._feed.rows(), dict(self.venues), self.carriage, self._routed)
+        return Market(
+            self._feed.rows(), dict(self.venues), self.carriage, self.clearing, self._routed
+        )
 
     @property
     def fund(self) -> Fund:
@@ -164,6 +185,8 @@ class LiveRun:
             ticks.append(tick)
             operators.repeat(tick.bar)
             told(tick, session, self._stores)
+        if self.finished:
+            self._dead_man.rest()
         self._beat(session)
         return [tick._replace(mode=operators.modes.get(tick.bar, tick.mode)) for tick in ticks]
 
@@ -210,6 +233,7 @@ class LiveRun:
         for venue in self.venues.values():
             venue.tend()
         self.carriage.tend()
+        self._dead_man.live()
         if self._compared != session.fund.bar:
             self._compared = session.fund.bar
             self._reconciler.compare(session.ledger, session.fund.book)
@@ -263,6 +287,11 @@ class LiveRun:
     def _transfer_deadline(self, bar: int) -> int:
         wait = 0 if self._parts.runfile.transfers is None else self._parts.terms.transfer_bars
         return self._closed(bar) + max(wait, 1) * self._bar_seconds
+
+    def _beginning(self) -> int:
+        """Unix milliseconds at which the run began: now, if it has no bar yet."""
+        bars = self._stores.tape.bars()
+        return int(bars[0][0]) if bars else self._clock.now()
 
     def _closed(self, bar: int) -> int:
         """Unix seconds at which ``bar`` closed."""

@@ -2,13 +2,15 @@
 
 Less than the books say is an alarm, and freezes the venue for the agent. More is put in
 quarantine and shown: anybody can send a coin to an address. So is what a venue has under no name
-of ours, an order that rests there or a trade; such a thing is an alarm too.
+of ours, an order that rests there or a trade; such a thing is an alarm too. A position that
+differs either way is an alarm: nobody sends such a thing.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from fractions import Fraction
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument
@@ -20,9 +22,13 @@ from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.leg_driver import FAULTS, Run
 from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore
+from agent_fund.execution.live.live_clearing import LiveClearing
 from agent_fund.paper.errors import PaperError
 
 _WITHOUT = (LegState.CANCELED, LegState.REJECTED)
+# What a margin venue's own rounding of profits may leave between its figure and the ledger's, in
+# units of the currency; it rounds each of them to its eighth decimal.
+_ROUNDING = Fraction(1, 10_000)
 _OWN = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.MARGIN)
 
 
@@ -31,6 +37,7 @@ class Reconciler:
 
     Args:
         since: Unix milliseconds from which trades are asked for.
+        clearing: of the venues that margin.
 
     Attributes:
         silent: by venue, why it could not be asked the last time.
@@ -45,6 +52,7 @@ class Reconciler:
         alarms: Alarms,
         run: Run,
         since: int,
+        clearing: LiveClearing,
     ) -> None:
         self._adapters = adapters
         self._instruments = instruments
@@ -53,6 +61,9 @@ class Reconciler:
         self._alarms = alarms
         self._run = run
         self._since = since
+        self._clearing = clearing
+        # What differed at the last look, by margin venue: told funding may lag its cash.
+        self._seen: dict[str, dict[str, tuple[int, int]]] = {}
         self.silent: dict[str, str] = {}
 
     def compare(self, ledger: Ledger, book: Book) -> None:
@@ -72,7 +83,10 @@ class Reconciler:
             if isinstance(found, ExecutionError):
                 self.silent[name] = str(found)
                 continue
-            self._balances(name, found, ledger)
+            if self._margined(name):
+                self._margin_account(name, found, ledger)
+            else:
+                self._balances(name, found, ledger)
             self._strangers(name, found)
 
     def require_funded(self, capital: Mapping[str, int]) -> None:
@@ -115,6 +129,39 @@ class Reconciler:
             elif there > booked:
                 text = f"{venue} has {said} {asset.symbol}, the books say {known}"
                 self._alarms.quarantine(venue, asset.symbol, text)
+
+    def _margined(self, venue: str) -> bool:
+        lines = [i for i in self._instruments.values() if i.venue.name == venue]
+        return any(i.margin is not None for i in lines)
+
+    def _margin_account(self, venue: str, found: Holdings, ledger: Ledger) -> None:
+        """Cash and positions, once the fund has heard all; what differs twice alike is an alarm."""
+        try:
+            if self._clearing.pending(venue):
+                return
+        except ExecutionError as error:
+            self.silent[venue] = str(error)
+            return
+        currency, differing = self._currency, dict[str, tuple[int, int]]()
+        slack = _ROUNDING * 10**currency.scale
+        lines = [i for i in self._instruments.values() if i.venue.name == venue]
+        for asset in dict.fromkeys([currency, *(i.base for i in lines)]):
+            booked = sum(ledger.balance(venue, asset, bucket) for bucket in _OWN)
+            there = found.assets.get(asset.symbol, 0)
+            if abs(there - booked) > (slack if asset == currency else 0):
+                differing[asset.symbol] = (there, booked)
+        before = self._seen.get(venue, {})
+        self._seen[venue] = differing
+        for asset in (currency, *(i.base for i in lines)):
+            pair = differing.get(asset.symbol)
+            if pair is None or pair != before.get(asset.symbol):
+                continue
+            said, known = (f"{asset.amount(units):f}" for units in pair)
+            text = f"{venue} says {said} {asset.symbol}, the books say {known}"
+            if asset == currency and pair[0] > pair[1]:
+                self._alarms.quarantine(venue, asset.symbol, text)
+            else:
+                self._alarms.raise_alarm(venue, asset.symbol, text)
 
     def _strangers(self, venue: str, found: Holdings) -> None:
         for reference in found.open_references:

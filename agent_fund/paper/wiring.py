@@ -29,12 +29,18 @@ from agent_fund.execution.evm.swap import SwapAdapter
 from agent_fund.execution.evm.token import Token
 from agent_fund.execution.evm.uniswap_v2 import UniswapV2
 from agent_fund.execution.evm.uniswap_v3 import UniswapV3
-from agent_fund.execution.exchange.connect import Setting, binance_spot
+from agent_fund.execution.exchange.connect import (
+    Setting,
+    binance_futures,
+    binance_spot,
+    hyperliquid,
+)
 from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.keys.credentials import Credentials, credentials
 from agent_fund.execution.keys.keyring import Keyring
 from agent_fund.execution.keys.secret import Secret
 from agent_fund.execution.live.adapter import Adapter, Carrier
+from agent_fund.execution.live.margin import MarginAdapter
 from agent_fund.execution.near.adapter import NearIntents
 from agent_fund.execution.near.lane import Lane as NearLane
 from agent_fund.execution.near.listing import Listing
@@ -65,10 +71,12 @@ class Wired:
     """What a run talks to.
 
     Attributes:
+        margined: those of the adapters whose venues margin perpetuals.
         step: base units of the currency; what is moved between places is a multiple of it.
     """
 
     adapters: dict[str, Adapter]
+    margined: dict[str, MarginAdapter]
     carriers: list[Carrier]
     step: int
 
@@ -129,7 +137,7 @@ class Wiring:
         Raises:
             PaperError, KeyRefused, ExecutionError: with the fix.
         """
-        wired = Wired({}, [], self._step())
+        wired = Wired({}, {}, [], self._step())
         try:
             await self._build(wired)
         except BaseException:
@@ -147,7 +155,12 @@ class Wiring:
             if spec is None:
                 known = ", ".join(self._connections.venues) or "none"
                 raise PaperError(f"venue {venue}", "no connection", f"the file has: {known}")
-            wired.adapters[venue] = await self._venue(venue, spec)
+            if isinstance(spec, ExchangeSpec) and spec.kind != "binance":
+                margined = await self._margined(venue, spec)
+                wired.adapters[venue] = wired.margined[venue] = margined
+            else:
+                wired.adapters[venue] = await self._venue(venue, spec)
+            self._require_kinds(venue, spec.kind, venue in wired.margined)
         for name, carrier in self._connections.carriers.items():
             if name in wired.adapters or name in _TAKEN:
                 raise PaperError("carrier", name, "give it a name that nothing else has")
@@ -183,7 +196,8 @@ class Wiring:
                 raise PaperError(
                     f"venue {venue}",
                     spec.kind,
-                    "a paper run trades spot: binance, uniswap_v2, uniswap_v3, cow, near_intents",
+                    "a paper run trades spot at binance, uniswap_v2, uniswap_v3, cow and "
+                    "near_intents, perpetuals at binance_futures and hyperliquid",
                 )
 
     # -- EVM ----------------------------------------------------------------------------------
@@ -268,14 +282,31 @@ class Wiring:
     # -- elsewhere ----------------------------------------------------------------------------
 
     def _exchange(self, venue: str, spec: ExchangeSpec) -> Adapter:
-        markets = {}
-        for instrument in self.of(venue):
-            if instrument.symbol not in spec.markets:
-                raise PaperError(f"markets of {venue}", instrument.symbol, "name its market there")
-            markets[instrument] = spec.markets[instrument.symbol]
-        fees = Fees(spec.fee, spec.prepaid, spec.reserve)
+        setting = Setting(url=spec.url)
         keys = self._credentials(spec)
-        return binance_spot(venue, keys, markets, fees, Setting(url=spec.url))
+        return binance_spot(venue, keys, self._markets(venue, spec), _fees(spec), setting)
+
+    async def _margined(self, venue: str, spec: ExchangeSpec) -> MarginAdapter:
+        markets, fees, setting = self._markets(venue, spec), _fees(spec), Setting(url=spec.url)
+        if spec.kind == "binance_futures":
+            return binance_futures(venue, self._credentials(spec), markets, fees, setting)
+        signer = await self._keyring.evm(spec.credentials)
+        user = spec.user or signer.address
+        return hyperliquid(venue, signer, user, markets, fees, setting, testnet=spec.testnet)
+
+    def _markets(self, venue: str, spec: ExchangeSpec) -> dict[Instrument, str]:
+        lines, there = self.of(venue), f"markets of {venue}"
+        return {i: _stated(spec.markets, i.symbol, there) for i in lines}
+
+    def _require_kinds(self, venue: str, kind: str, margined: bool) -> None:
+        """Perpetuals trade where there is margin, spot where there is none."""
+        for instrument in self.of(venue):
+            if (instrument.margin is not None) != margined:
+                what = "perpetuals" if margined else "spot"
+                raise PaperError(instrument.symbol, instrument.kind.value, f"{kind} trades {what}")
+            if instrument.account != venue:
+                fix = "real accounts are cross margined: leave isolated out"
+                raise PaperError(f"account of {instrument.symbol}", instrument.account, fix)
 
     def _credentials(self, spec: ExchangeSpec) -> Credentials:
         if spec.credentials != LOOPBACK:
@@ -304,6 +335,10 @@ class Wiring:
             lane=NearLane(rpc, signer, spec.account),
             valid_ms=spec.valid_ms,
         )
+
+
+def _fees(spec: ExchangeSpec) -> Fees:
+    return Fees(spec.fee, spec.prepaid, spec.reserve)
 
 
 def _stated(table: Mapping[str, V], name: str, subject: str) -> V:

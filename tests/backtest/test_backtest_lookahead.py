@@ -24,7 +24,7 @@ from agent_fund.backtest.lookahead import (
     cut_points,
 )
 from agent_fund.backtest.perturbed_workspace import copy_perturbed
-from agent_fund.backtest.runfile import load_runfile
+from agent_fund.backtest.runfile.load import load_runfile
 from agent_fund.market.catalog import Catalog
 
 Workspace = Callable[..., Path]

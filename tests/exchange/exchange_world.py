@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from eth_account import Account
 
@@ -28,6 +28,7 @@ from agent_fund.execution.exchange.connect import (
     hyperliquid,
 )
 from agent_fund.execution.exchange.fees import Fees
+from agent_fund.execution.exchange.margin_adapter import MarginExchangeAdapter
 
 USD = Asset("USD", 18)
 BTC = Asset("BTC", 8)
@@ -54,7 +55,15 @@ HYPER = Instrument(
     kind=Kind.PERPETUAL,
     margin=MARGIN,
 )
+PERPETUAL_ETH = replace(
+    PERPETUAL, symbol="ETH-PERP", base=Asset("ETHP", 8), underlying="", price_scale=2
+)
+HYPER_ETH = replace(
+    HYPER, symbol="ETH-HL", base=Asset("ETHH", 8), underlying="", price_scale=2, lot=10_000
+)
 PRICE = Decimal(60_000)
+ETH_PRICE = Decimal(3_000)
+AnyAdapter = TypeVar("AnyAdapter", bound=ExchangeAdapter)
 IN_COIN = Fees(Decimal("0.001"), "BNB", Decimal("0.1"))
 IN_QUOTE = Fees(Decimal("0.0005"))
 # A key for these tests only.
@@ -117,22 +126,24 @@ class World:
             binance_spot("binance", Keys(), {SPOT: "BTCUSDT"}, fees, self._set(changes))
         )
 
-    async def futures(self, **changes: Any) -> ExchangeAdapter:
+    async def futures(self, **changes: Any) -> MarginExchangeAdapter:
+        markets = {PERPETUAL: "BTCUSDT", PERPETUAL_ETH: "ETHUSDT"}
         return await self._start(
-            binance_futures("futures", Keys(), {PERPETUAL: "BTCUSDT"}, IN_QUOTE, self._set(changes))
+            binance_futures("futures", Keys(), markets, IN_QUOTE, self._set(changes))
         )
 
-    async def hyper(self, **changes: Any) -> ExchangeAdapter:
+    async def hyper(self, **changes: Any) -> MarginExchangeAdapter:
+        markets = {HYPER: "BTC", HYPER_ETH: "ETH"}
         return await self._start(
             hyperliquid(
-                "hyperliquid", Signer(), OWNER.address, {HYPER: "BTC"}, IN_QUOTE, self._set(changes)
+                "hyperliquid", Signer(), OWNER.address, markets, IN_QUOTE, self._set(changes)
             )
         )
 
     def _set(self, changes: dict[str, Any]) -> Setting:
         return Setting(**{**vars(self.setting), **changes})
 
-    async def _start(self, adapter: ExchangeAdapter) -> ExchangeAdapter:
+    async def _start(self, adapter: AnyAdapter) -> AnyAdapter:
         self.made.append(adapter)
         await adapter.start()
         return adapter
@@ -146,6 +157,7 @@ async def world(depth: str = "60000", **terms: Any) -> AsyncIterator[World]:
     exchange = LoopbackExchange(clock=clock.now, maker=maker, owner=OWNER.address, **terms)
     url = await exchange.start()
     exchange.set_price("BTCUSDT", PRICE)
+    exchange.set_price("ETHUSDT", ETH_PRICE)
     setting = Setting(
         url=url,
         timeout_ms=400,

@@ -78,6 +78,25 @@ def test_a_booked_trade_moves_exactly_what_the_exchange_moved_and_others_are_dou
     assert execution.fee >= 0
 
 
+@given(TRADES, st.integers(1, 10**15).map(lambda n: Decimal(n).scaleb(-9)))
+def test_a_forced_trade_between_the_ticks_is_booked_exactly(
+    trade: VenueTrade, price: Decimal
+) -> None:
+    trade = replace(trade, price=price, commission_asset="USDT", forced=True)
+    made = booked(trade, SPOT, RULES, "")
+    assert not isinstance(made, Doubt)
+    execution, _ = made
+    sign = 1 if trade.buy else -1
+    notional = SPOT.notional(execution.quantity, execution.price)
+    moved = -sign * price * trade.quantity - trade.commission
+    assert SPOT.quote.amount(-sign * notional - execution.fee) == moved
+    assert execution.fee >= 0
+    assert abs(SPOT.price_decimal(execution.price) - price) < Decimal("0.01")
+    assert isinstance(booked(replace(trade, forced=False), SPOT, RULES, ""), Doubt) is bool(
+        price % RULES.tick
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

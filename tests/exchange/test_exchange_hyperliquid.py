@@ -222,7 +222,7 @@ def test_funding_and_the_dead_man_timer() -> None:
             adapter = await w.hyper()
             filled = await adapter.prepare(order(Side.BUY, "1", "60010", "b", HYPER), FAR)
             await adapter.submit(filled)
-            w.exchange.fund(Decimal("0.0000125"))
+            w.exchange.fund("BTCUSDT", Decimal("0.0000125"))
             (paid,) = await adapter.funding(0)
             assert USD.amount(paid.amount) == Decimal("-0.75")
             resting = await adapter.prepare(order(Side.BUY, "1", "50000", instrument=HYPER), FAR)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from agent_fund.devnet.exchange.decimals import ceiling, floor, text
 from agent_fund.devnet.exchange.engine import Engine
 from agent_fund.devnet.exchange.margin_account import MarginAccount
+from agent_fund.devnet.exchange.margin_market import MarginMarket
 from agent_fund.devnet.exchange.market_maker import MarketMaker
 from agent_fund.devnet.exchange.refusal import Refusal
 from agent_fund.devnet.exchange.server import KEY, SECRET
@@ -126,6 +127,44 @@ def test_weights_are_counted_then_limited_then_banned() -> None:
     asyncio.run(run())
 
 
+def test_the_public_history_of_rates_is_cut_from_the_start_or_else_to_the_latest() -> None:
+    async def run() -> None:
+        async with world() as w:
+            for number in range(1, 5):
+                w.clock.pass_by(3_600)
+                w.exchange.fund("BTCUSDT", Decimal(number) / 10_000)
+
+            async def told(**parameters: str) -> list[str]:
+                _, rows, _ = await ask(w, "GET", "/fapi/v1/fundingRate", parameters)
+                return [row["fundingRate"] for row in rows]
+
+            last = w.clock.ms
+            assert await told(limit="2") == ["0.0003", "0.0004"]
+            assert await told(limit="2", startTime="1") == ["0.0001", "0.0002"]
+            assert await told(endTime=str(last - 1), limit="1") == ["0.0003"]
+            assert await told(startTime=str(last), endTime=str(last)) == ["0.0004"]
+            assert await told(symbol="ETHUSDT") == []
+            _, row, _ = await ask(w, "GET", "/fapi/v1/premiumIndex", {"symbol": "BTCUSDT"})
+            assert row["lastFundingRate"] == "0.0004"
+
+    asyncio.run(run())
+
+
+def test_a_fall_beyond_the_equity_is_owed() -> None:
+    account = MarginAccount("USDT", Decimal(10_000))
+    market = MarginMarket(Engine([BTCUSDT_PERPETUAL], account, Clock().now), account, "me", False)
+    maker = MarketMaker()
+    market.move("BTCUSDT", Decimal(60_000), Decimal(60_000), maker)
+    engine = market.engine
+    engine.place(BTCUSDT_PERPETUAL, "a", True, Decimal(60_100), Decimal(1), "IOC")
+    market.move("BTCUSDT", Decimal(40_000), Decimal(40_000), maker)
+    closed = engine.trades[-1]
+    assert (closed.price, closed.quantity, closed.commission) == (40_000, 1, 20)
+    assert closed.order.client_id.startswith("autoclose-")
+    assert account.position("BTCUSDT").quantity == 0
+    assert account.wallet == account.cash == account.equity < -9_000
+
+
 def _engine(**terms: Any) -> tuple[Engine, SpotAccount]:
     account = SpotAccount({"USDT": Decimal(10**6), "BTC": Decimal(10)}, **terms)
     return Engine([BTCUSDT], account, Clock().now), account
@@ -197,7 +236,7 @@ def test_a_margin_account_shows_wallet_and_profit_that_make_its_cash(
         price = Decimal(60_000 + 10 * away)
         account.marks["BTCUSDT"] = price
         maker.quote(engine, BTCUSDT_PERPETUAL, price)
-        if moves and (paid := account.fund("BTCUSDT", Decimal("0.00017"), 0)) is not None:
+        if moves and (paid := account.fund("BTCUSDT", Decimal("0.00017"), price, 0)) is not None:
             cash += paid.amount
         known = len(engine.trades)
         try:

@@ -233,7 +233,7 @@ class Exchanges(RuleBasedStateMachine):
     def fund(self, rate: str) -> None:
         """Funding goes into the cash beside the trades; the ledger is told of it at once."""
         since = self.clock.ms
-        self.exchange.fund(Decimal(rate))
+        self.exchange.fund("BTCUSDT", Decimal(rate))
         self.exchange.faults.clear()
         for venue in ("futures", "hyperliquid"):
             for receipt in self.run(self.adapters[venue].funding(since)):

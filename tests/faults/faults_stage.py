@@ -11,9 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from agent_fund.devnet.connection_file import FILE
 from agent_fund.devnet.near.devnet import FUND, VERIFIER
-from agent_fund.devnet.network import FILE, Network
-from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR, VENUES, Plan
+from agent_fund.devnet.network import Network
+from agent_fund.devnet.plan import CHAIN_A, CHAIN_B, COW, EXCHANGE, NEAR, SPOT, Plan, Step
 from agent_fund.devnet.tokens import balance
 from agent_fund.domain.instrument import Asset, Chain, Instrument, Venue
 from agent_fund.execution.across.contracts import DEPOSITED
@@ -48,8 +49,8 @@ class Stage:
     """The devnet, its price standing still; its relayer and its solver work only when told to."""
 
     def __init__(self, folder: Path) -> None:
-        cash = dict.fromkeys(VENUES, Decimal(100_000))
-        plan = Plan("USD", SYMBOLS, cash, (PRICE,), MANDATE)
+        cash = dict.fromkeys(SPOT, Decimal(100_000))
+        plan = Plan("USD", SYMBOLS, cash, (Step(PRICE, PRICE),), MANDATE)
         self.folder = folder
         self.network = Network(plan, folder)
         self._loop = asyncio.new_event_loop()

@@ -18,7 +18,7 @@ import pytest
 from faults_stage import AT, USD
 from faults_world import verdict_of
 
-from agent_fund.devnet.network import FILE
+from agent_fund.devnet.connection_file import FILE
 from agent_fund.devnet.packages import missing
 from agent_fund.execution.keys.keyring import Keyring
 from agent_fund.execution.live.adapter import Holdings

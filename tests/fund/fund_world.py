@@ -13,6 +13,7 @@ from agent_fund.audit.recorder import Recorder
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument, Venue
 from agent_fund.domain.order import Leg, Proposal, Side
+from agent_fund.execution.clearing import ByRule
 from agent_fund.execution.costs import (
     HalfSpread,
     Latency,
@@ -282,6 +283,7 @@ def world(
         machine=Machine(resolved.drawdown.limit if limit is None else limit, CAPITAL, floor),
         ledger=ledger,
         desk=Desk(ledger, {VENUE.name: venue}),
+        clearing=ByRule(),
         terms=Terms(
             order_bars,
             {i.symbol: latency for i in market.instruments},

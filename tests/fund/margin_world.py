@@ -23,6 +23,7 @@ from agent_fund.domain.instrument import Asset
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.settlement import RATE_SCALE
 from agent_fund.domain.transfer import Transfer
+from agent_fund.execution.clearing import ByRule
 from agent_fund.execution.costs import (
     HalfSpread,
     Latency,
@@ -503,6 +504,7 @@ def world(
         machine=Machine(resolved.drawdown.limit if guard is not None else Fraction(1), CASH),
         ledger=ledger,
         desk=Desk(ledger, venues),
+        clearing=ByRule(),
         terms=Terms(
             order_bars,
             dict(zip("AP", latencies, strict=True)),

@@ -11,7 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from agent_fund.devnet.network import FILE, Network
+from agent_fund.devnet.connection_file import FILE
+from agent_fund.devnet.network import Network
 from agent_fund.paper.devnet import plan_of
 
 ROOT = Path(__file__).parents[2]

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from agent_fund.devnet.exchange.decimals import ZERO
 from agent_fund.devnet.exchange.orders import Order
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What the customer paid for one trade, and the profit that it realised."""
+    """What the customer paid for one trade, the profit it realised, and the position before."""
 
     commission: Decimal
     asset: str
     realized: Decimal
+    held: Decimal = ZERO
 
 
 class Clearing(Protocol):

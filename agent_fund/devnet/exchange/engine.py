@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from agent_fund.devnet.exchange.book import Book
 from agent_fund.devnet.exchange.clearing import Clearing
-from agent_fund.devnet.exchange.orders import Order, Trade
+from agent_fund.devnet.exchange.orders import Closing, Order, Trade
 from agent_fund.devnet.exchange.refusal import Refusal
 from agent_fund.devnet.exchange.symbols import Symbol
 
@@ -82,10 +82,43 @@ class Engine:
         self.match(order)
         return order
 
-    def quote(self, symbol: Symbol, buy: bool, price: Decimal, quantity: Decimal) -> Order:
-        """The market maker's order; it may fill resting orders of the customer at their prices."""
+    def quote(
+        self, symbol: Symbol, buy: bool, price: Decimal, quantity: Decimal, closed: str = ""
+    ) -> Order:
+        """The market maker's order; it may fill resting orders of the customer at their prices.
+
+        Args:
+            closed: a stranger whom the exchange liquidates by it; empty for an ordinary order.
+        """
         order = self._new(symbol, "", buy, price, quantity, "GTC", ours=False)
+        if closed:
+            order.closing, order.closed = Closing.LIQUIDATION, closed
         self.match(order)
+        return order
+
+    def close(
+        self,
+        symbol: Symbol,
+        buy: bool,
+        price: Decimal,
+        quantity: Decimal,
+        closing: Closing,
+        number: int,
+        customer: str,
+    ) -> Order:
+        """The exchange's own order: filled wholly at ``price``, whatever the book and the balance.
+
+        Args:
+            number: makes its client id another than that of an earlier liquidation.
+        """
+        client_id = closing.value
+        if closing is Closing.LIQUIDATION:
+            client_id += f"{self._clock()}{number:06}"
+        order = self._new(symbol, client_id, buy, price, quantity, "IOC", ours=True)
+        order.closing, order.closed = closing, customer
+        self.orders[order.order_id] = order
+        self._by_client[client_id] = order
+        self._fill(order, price, quantity, maker=False, other=order)
         return order
 
     def match(self, order: Order) -> None:
@@ -96,8 +129,8 @@ class Engine:
             return
         for resting in book.crossing(order):
             quantity = min(order.left, resting.left)
-            self._fill(resting, resting.price, quantity, maker=True)
-            self._fill(order, resting.price, quantity, maker=False)
+            self._fill(resting, resting.price, quantity, maker=True, other=order)
+            self._fill(order, resting.price, quantity, maker=False, other=resting)
             if not resting.left:
                 book.remove(resting)
         if order.left and order.good == "GTC":
@@ -179,7 +212,9 @@ class Engine:
         inside = [o for o in side if (o.price - order.price) * (1 if order.buy else -1) <= 0]
         return sum((o.left for o in inside), Decimal(0))
 
-    def _fill(self, order: Order, price: Decimal, quantity: Decimal, *, maker: bool) -> None:
+    def _fill(
+        self, order: Order, price: Decimal, quantity: Decimal, *, maker: bool, other: Order
+    ) -> None:
         order.executed += quantity
         order.quote += price * quantity
         order.status = "PARTIALLY_FILLED" if order.left else "FILLED"
@@ -187,6 +222,7 @@ class Engine:
         if not order.ours:
             return
         settled = self.clearing.settle(order, price, quantity, maker)
+        cause = next((side for side in (order, other) if side.closing is not None), None)
         self._trade_ids += 1
         self.trades.append(
             Trade(
@@ -199,6 +235,8 @@ class Engine:
                 settled.realized,
                 order.updated,
                 maker,
+                settled.held,
+                cause,
             )
         )
 

@@ -11,12 +11,11 @@ from decimal import Decimal
 from typing import Any
 
 from agent_fund.devnet.exchange.decimals import ZERO, floor, text
-from agent_fund.devnet.exchange.engine import Engine
-from agent_fund.devnet.exchange.margin_account import MarginAccount
+from agent_fund.devnet.exchange.margin_market import FundingRate, MarginMarket
 from agent_fund.devnet.exchange.orders import Order, Trade
 from agent_fund.devnet.exchange.route import Parameters, Route, Routes, number, required
 from agent_fund.devnet.exchange.symbols import Symbol
-from agent_fund.devnet.exchange.trading_rest import TradingRest
+from agent_fund.devnet.exchange.trading_rest import LONGEST_PAGE, TradingRest
 
 WEEK_MS = 7 * 86_400_000
 ENTRY_STEP = Decimal("0.00000001")
@@ -25,12 +24,13 @@ ENTRY_STEP = Decimal("0.00000001")
 class FuturesRest:
     """The routes of the futures exchange; in ``hedge`` mode it only says so."""
 
-    def __init__(self, engine: Engine, account: MarginAccount, clock: Callable[[], int]) -> None:
-        self._engine = engine
-        self._account = account
+    def __init__(self, market: MarginMarket, clock: Callable[[], int]) -> None:
+        self._market = market
+        self._engine = market.engine
+        self._account = market.account
         self._clock = clock
         self.hedge = False
-        self._trading = TradingRest(engine, _order_row, _trade_row, WEEK_MS)
+        self._trading = TradingRest(market.engine, _order_row, _trade_row, WEEK_MS)
 
     @property
     def routes(self) -> Routes:
@@ -41,6 +41,7 @@ class FuturesRest:
             ("GET", "/fapi/v1/time"): Route(lambda _: {"serverTime": self._clock()}, 1, False),
             ("GET", "/fapi/v1/depth"): Route(self._depth, 5, signed=False),
             ("GET", "/fapi/v1/premiumIndex"): Route(self._premium, 1, signed=False),
+            ("GET", "/fapi/v1/fundingRate"): Route(self._funding, 1, signed=False),
             ("POST", "/fapi/v1/order"): Route(trading.place, 1),
             ("GET", "/fapi/v1/order"): Route(trading.find, 1),
             ("DELETE", "/fapi/v1/order"): Route(trading.cancel, 1),
@@ -78,10 +79,28 @@ class FuturesRest:
         return {"lastUpdateId": len(self._engine.orders) + 1, "E": now, "T": now, **sides}
 
     def _premium(self, parameters: Parameters) -> dict[str, Any]:
-        name = required(parameters, "symbol")
-        mark = text(self._account.marks.get(self._engine.symbol(name).name, ZERO))
-        now = self._clock()
-        return {"symbol": name, "markPrice": mark, "indexPrice": mark, "time": now}
+        name = self.symbol_name(parameters)
+        rates = [entry.rate for entry in self._market.rates if entry.symbol == name]
+        return {
+            "symbol": name,
+            "markPrice": text(self._account.marks.get(name, ZERO)),
+            "indexPrice": text(self._market.indexes.get(name, ZERO)),
+            "lastFundingRate": text(rates[-1] if rates else ZERO),
+            "time": self._clock(),
+        }
+
+    def _funding(self, parameters: Parameters) -> list[dict[str, Any]]:
+        start, end = number(parameters, "startTime"), number(parameters, "endTime")
+        limit = min(number(parameters, "limit") or 100, LONGEST_PAGE)
+        wanted = parameters.get("symbol")
+        rows = [
+            _rate_row(entry)
+            for entry in self._market.rates
+            if wanted in (None, entry.symbol)
+            and entry.time >= (start or 0)
+            and (end is None or entry.time <= end)
+        ]
+        return rows[:limit] if start is not None else rows[-limit:]
 
     def _income(self, parameters: Parameters) -> list[dict[str, Any]]:
         start, limit = number(parameters, "startTime") or 0, number(parameters, "limit") or 100
@@ -174,6 +193,15 @@ class FuturesRest:
                 }
             )
         return rows
+
+
+def _rate_row(entry: FundingRate) -> dict[str, Any]:
+    return {
+        "symbol": entry.symbol,
+        "fundingTime": entry.time,
+        "fundingRate": text(entry.rate),
+        "markPrice": text(entry.mark),
+    }
 
 
 def _order_row(order: Order) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Hyperliquid's HTTP interface for one perpetual: /info here, /exchange in its actions.
+"""Hyperliquid's HTTP interface for perpetuals: /info here, /exchange in its actions.
 
 Source: Hyperliquid's "Info endpoint" and "Perpetuals" pages.
 """
@@ -9,15 +9,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from agent_fund.devnet.exchange.decimals import ZERO, text
-from agent_fund.devnet.exchange.engine import Engine
+from agent_fund.devnet.exchange.decimals import UNIT, ZERO, floor, text
 from agent_fund.devnet.exchange.hyperliquid_actions import HyperliquidActions
-from agent_fund.devnet.exchange.margin_account import MarginAccount
-from agent_fund.devnet.exchange.orders import Order, Trade
+from agent_fund.devnet.exchange.margin_market import MarginMarket
+from agent_fund.devnet.exchange.orders import Closing, Order, Trade
 from agent_fund.devnet.exchange.refusal import Refusal
 
 BOOK_LEVELS = 20
 MOST_FILLS = 2000
+MOST_TIMES = 500
 STATUSES = {
     "NEW": "open",
     "PARTIALLY_FILLED": "open",
@@ -30,13 +30,12 @@ STATUSES = {
 class HyperliquidRest:
     """Answers of the one account of ``owner``."""
 
-    def __init__(
-        self, engine: Engine, account: MarginAccount, owner: str, clock: Callable[[], int]
-    ) -> None:
-        self._engine = engine
-        self._account = account
+    def __init__(self, market: MarginMarket, owner: str, clock: Callable[[], int]) -> None:
+        self._market = market
+        self._engine = market.engine
+        self._account = market.account
         self._clock = clock
-        self._actions = HyperliquidActions(engine, owner, clock)
+        self._actions = HyperliquidActions(market.engine, owner, clock)
 
     def answer(self, path: str, body: str) -> Any:
         """What ``path`` answers to ``body``."""
@@ -59,6 +58,8 @@ class HyperliquidRest:
                 return self._state()
             case "userFunding":
                 return self._funding(request.get("startTime", 0))
+            case "fundingHistory":
+                return self._history(request)
             case "userFees":
                 rates = {"userCrossRate": self._account.taker, "userAddRate": self._account.maker}
                 return {name: text(rate) for name, rate in rates.items()}
@@ -73,7 +74,8 @@ class HyperliquidRest:
             decimals = -int(symbol.step.as_tuple().exponent)
             universe.append({"name": name, "szDecimals": decimals, "maxLeverage": 50})
             mark = text(self._account.marks.get(name, ZERO))
-            contexts.append({"markPx": mark, "midPx": mark, "oraclePx": mark, "funding": "0"})
+            index = text(self._market.indexes.get(name, ZERO))
+            contexts.append({"markPx": mark, "midPx": mark, "oraclePx": index, "funding": "0"})
         return [{"universe": universe}, contexts]
 
     def _book(self, coin: str) -> dict[str, Any]:
@@ -161,7 +163,22 @@ class HyperliquidRest:
             }
             for payment in self._account.payments
             if payment.time >= start
-        ]
+        ][:MOST_TIMES]
+
+    def _history(self, request: Mapping[str, Any]) -> list[dict[str, Any]]:
+        start, end = request["startTime"], request.get("endTime")
+        return [
+            {
+                "coin": entry.symbol,
+                "fundingRate": text(entry.rate),
+                "premium": text(floor((entry.mark - entry.index) / entry.index, UNIT)),
+                "time": entry.time,
+            }
+            for entry in self._market.rates
+            if entry.symbol == request["coin"]
+            and entry.time >= start
+            and (end is None or entry.time <= end)
+        ][:MOST_TIMES]
 
 
 def _order(order: Order) -> dict[str, Any]:
@@ -176,17 +193,19 @@ def _order(order: Order) -> dict[str, Any]:
         "orderType": "Limit",
         "tif": order.good.capitalize(),
         "reduceOnly": order.reduce_only,
-        "cloid": order.client_id,
+        "cloid": order.client_id if order.closing is None else None,
     }
 
 
 def _fill(trade: Trade) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "coin": trade.order.symbol.name,
         "px": text(trade.price),
         "sz": text(trade.quantity),
         "side": "B" if trade.order.buy else "A",
         "time": trade.time,
+        "startPosition": text(trade.held),
+        "dir": _direction(trade),
         "closedPnl": text(trade.realized),
         "hash": "0x" + "0" * 64,
         "oid": trade.order.order_id,
@@ -194,5 +213,24 @@ def _fill(trade: Trade) -> dict[str, Any]:
         "fee": text(trade.commission),
         "feeToken": trade.commission_asset,
         "tid": trade.trade_id,
-        "cloid": trade.order.client_id,
     }
+    if trade.order.closing is None:
+        row["cloid"] = trade.order.client_id
+    if trade.cause is not None and trade.cause.closing is Closing.LIQUIDATION:
+        row["liquidation"] = {
+            "liquidatedUser": trade.cause.closed.lower(),
+            "markPx": text(trade.price),
+            "method": "market",
+        }
+    return row
+
+
+def _direction(trade: Trade) -> str:
+    """What the fill did to the position."""
+    if trade.order.closing is Closing.DELEVERAGING:
+        return "Auto-Deleveraging"
+    held, buy = trade.held, trade.order.buy
+    if held == 0 or (held > 0) == buy:
+        return "Open Long" if buy else "Open Short"
+    side, other = ("Long", "Short") if held > 0 else ("Short", "Long")
+    return f"Close {side}" if trade.quantity <= abs(held) else f"{side} > {other}"

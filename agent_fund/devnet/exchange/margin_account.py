@@ -86,11 +86,15 @@ class MarginAccount:
         return self.wallet - sum((held.cost for held in self.positions.values()), ZERO)
 
     @property
+    def worth(self) -> Decimal:
+        """The positions at the marks, without their signs."""
+        held = self.positions.items()
+        return sum((abs(p.quantity) * self.marks.get(name, ZERO) for name, p in held), ZERO)
+
+    @property
     def used(self) -> Decimal:
         """Initial margin of the positions."""
-        held = self.positions.items()
-        worth = sum((abs(p.quantity) * self.marks.get(name, ZERO) for name, p in held), ZERO)
-        return worth / self.leverage
+        return self.worth / self.leverage
 
     @property
     def available(self) -> Decimal:
@@ -115,6 +119,7 @@ class MarginAccount:
     def settle(self, order: Order, price: Decimal, quantity: Decimal, maker: bool) -> Settled:
         """Change the position; the commission is rounded up to the unit."""
         held = self.position(order.symbol.name)
+        before = held.quantity
         signed = quantity if order.buy else -quantity
         realized = ZERO
         if held.quantity * signed < 0:
@@ -135,14 +140,14 @@ class MarginAccount:
         if order in self._reserved:
             left = order.left * order.price / self.leverage
             self._reserved[order] = min(self._reserved[order], left)
-        return Settled(commission, self.asset, realized)
+        return Settled(commission, self.asset, realized, before)
 
-    def fund(self, symbol: str, rate: Decimal, time: int) -> FundingPayment | None:
-        """Pay or receive ``rate`` of the position's worth at the mark; None if nothing is held."""
+    def fund(self, symbol: str, rate: Decimal, price: Decimal, time: int) -> FundingPayment | None:
+        """Pay or receive ``rate`` of the position's worth at ``price``; None if nothing is held."""
         quantity = self.position(symbol).quantity
         if not quantity:
             return None
-        amount = floor(-quantity * self.marks[symbol] * rate, self.unit)
+        amount = floor(-quantity * price * rate, self.unit)
         payment = FundingPayment(len(self.payments) + 1, symbol, amount, quantity, rate, time)
         self.payments.append(payment)
         self.wallet += amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,6 +12,13 @@ from agent_fund.devnet.exchange.symbols import Symbol
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
 
+class Closing(enum.Enum):
+    """Why the exchange itself closes a position; the value begins the order's client id."""
+
+    LIQUIDATION = "autoclose-"
+    DELEVERAGING = "adl_autoclose"
+
+
 @dataclass(eq=False)
 class Order:
     """One limit order; ``status`` is Binance's.
@@ -18,6 +26,8 @@ class Order:
     Attributes:
         ours: whether the customer sent it; the others are the market maker's.
         quote: quote asset exchanged so far. ``good``: GTC, IOC or FOK.
+        closing: why the exchange closes a position by it; None for an order of somebody's own.
+        closed: whose position that is.
     """
 
     order_id: int
@@ -34,6 +44,8 @@ class Order:
     quote: Decimal = ZERO
     status: str = "NEW"
     updated: int = 0
+    closing: Closing | None = None
+    closed: str = ""
 
     @property
     def open(self) -> bool:
@@ -48,7 +60,12 @@ class Order:
 
 @dataclass(frozen=True)
 class Trade:
-    """The customer's side of one trade; ``realized`` is the profit of closing a perpetual."""
+    """The customer's side of one trade.
+
+    Attributes:
+        realized: the profit of closing a perpetual. ``held``: the position before, signed.
+        cause: the order of either side by which the exchange closed a position, if there is one.
+    """
 
     trade_id: int
     order: Order
@@ -59,3 +76,5 @@ class Trade:
     realized: Decimal
     time: int
     maker: bool
+    held: Decimal = ZERO
+    cause: Order | None = None

@@ -23,6 +23,7 @@ from agent_fund.devnet.exchange.faults import BEFORE, Fault, Faults
 from agent_fund.devnet.exchange.futures_rest import FuturesRest
 from agent_fund.devnet.exchange.hyperliquid_rest import HyperliquidRest
 from agent_fund.devnet.exchange.margin_account import MarginAccount
+from agent_fund.devnet.exchange.margin_market import MAINTENANCE, MarginMarket
 from agent_fund.devnet.exchange.market_maker import MarketMaker
 from agent_fund.devnet.exchange.rate_limit import RateLimit
 from agent_fund.devnet.exchange.refusal import Refusal
@@ -34,7 +35,9 @@ from agent_fund.devnet.exchange.symbols import (
     BTC_USDC_PERPETUAL,
     BTCUSDT,
     BTCUSDT_PERPETUAL,
+    ETH_USDC_PERPETUAL,
     ETHUSDT,
+    ETHUSDT_PERPETUAL,
 )
 
 # For the loopback exchange only; they open nothing anywhere else.
@@ -52,10 +55,13 @@ class LoopbackExchange:
         funds: the customer's spot balances. ``wallet``: of the futures account, in USDT.
         owner: address of the Hyperliquid account, whose wallet is ``wallet`` USDC.
         weight_limit: request weight a minute.
+        maintenance: share of the worth of a margin account's positions, at the marks, below which
+            its equity must not fall.
         clock: Unix milliseconds; ``skew`` is added to it.
 
     Attributes:
         spot, futures, hyperliquid: the engines; ``spot_account`` and so on: the truth.
+        futures_market, hyperliquid_market: the perpetuals' marks, funding and liquidation.
         seen: (method, path, parameters) of every request that was acted on, in order.
     """
 
@@ -67,6 +73,7 @@ class LoopbackExchange:
         weight_limit: int = LIMIT,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         maker: MarketMaker | None = None,
+        maintenance: Decimal = MAINTENANCE,
     ) -> None:
         self.url = ""
         self.skew = 0
@@ -77,14 +84,22 @@ class LoopbackExchange:
         self.usdc_account = MarginAccount("USDC", wallet, unit=USDC_UNIT)
         self._clock = clock
         self.spot = Engine((BTCUSDT, ETHUSDT), self.spot_account, self.now)
-        self.futures = Engine((BTCUSDT_PERPETUAL,), self.margin_account, self.now)
-        self.hyperliquid = Engine((BTC_USDC_PERPETUAL,), self.usdc_account, self.now)
+        perpetuals = (BTCUSDT_PERPETUAL, ETHUSDT_PERPETUAL)
+        self.futures = Engine(perpetuals, self.margin_account, self.now)
+        coins = (BTC_USDC_PERPETUAL, ETH_USDC_PERPETUAL)
+        self.hyperliquid = Engine(coins, self.usdc_account, self.now)
+        self.futures_market = MarginMarket(
+            self.futures, self.margin_account, owner, at_index=False, maintenance=maintenance
+        )
+        self.hyperliquid_market = MarginMarket(
+            self.hyperliquid, self.usdc_account, owner, at_index=True, maintenance=maintenance
+        )
         self._maker = maker or MarketMaker()
         self._limit = RateLimit(weight_limit, self.now)
         spot = SpotRest(self.spot, self.spot_account, self.now)
-        self.futures_rest = FuturesRest(self.futures, self.margin_account, self.now)
+        self.futures_rest = FuturesRest(self.futures_market, self.now)
         self._routes = {**spot.routes, **self.futures_rest.routes}
-        self._hyperliquid = HyperliquidRest(self.hyperliquid, self.usdc_account, owner, self.now)
+        self._hyperliquid = HyperliquidRest(self.hyperliquid_market, owner, self.now)
         self._released = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -114,30 +129,40 @@ class LoopbackExchange:
         self._released.set()
         self._released = asyncio.Event()
 
-    def set_price(self, symbol: str, price: Decimal) -> None:
-        """Move every market of ``symbol`` (``BTCUSDT``): marks, and the market maker's quotes."""
-        with localcontext(EXACT):
-            for engine, account, name in (
-                (self.spot, None, symbol),
-                (self.futures, self.margin_account, symbol),
-                (self.hyperliquid, self.usdc_account, symbol.removesuffix("USDT")),
-            ):
-                if name not in engine.symbols:
-                    continue
-                engine.expire()
-                if account is not None:
-                    account.marks[name] = price
-                self._maker.quote(engine, engine.symbols[name], price)
+    def set_price(self, symbol: str, price: Decimal, perpetual: Decimal | None = None) -> None:
+        """Move every market of ``symbol`` (``BTCUSDT``), and quote there anew.
 
-    def fund(self, rate: Decimal) -> None:
-        """Pay funding at ``rate`` on every position, as of now."""
+        A margin account whose equity is too small at the new marks is liquidated.
+
+        Args:
+            price: of the spot market, and so the index of the perpetuals.
+            perpetual: the perpetuals' price and mark; None if it is the same.
+        """
         with localcontext(EXACT):
-            for engine, account in (
-                (self.futures, self.margin_account),
-                (self.hyperliquid, self.usdc_account),
-            ):
-                for name in engine.symbols:
-                    account.fund(name, rate, self.now())
+            if symbol in self.spot.symbols:
+                self.spot.expire()
+                self._maker.quote(self.spot, self.spot.symbols[symbol], price)
+            mark = price if perpetual is None else perpetual
+            for market, name in self._perpetuals(symbol):
+                market.move(name, mark, price, self._maker)
+
+    def fund(self, symbol: str, rate: Decimal) -> None:
+        """Pay funding at ``rate`` on every perpetual of ``symbol`` (``BTCUSDT``), as of now.
+
+        The rate stands in the public histories even if nothing is held. A market has one funding at
+        a time: the clock must have moved since the last one.
+        """
+        with localcontext(EXACT):
+            for market, name in self._perpetuals(symbol):
+                market.fund(name, rate, self.now())
+
+    def _perpetuals(self, symbol: str) -> list[tuple[MarginMarket, str]]:
+        """The margined markets of ``symbol``, with its name there."""
+        named = (
+            (self.futures_market, symbol),
+            (self.hyperliquid_market, symbol.removesuffix("USDT")),
+        )
+        return [(market, name) for market, name in named if name in market.engine.symbols]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.text()

@@ -42,5 +42,10 @@ ETHUSDT = Symbol("ETHUSDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.0001"), D
 BTCUSDT_PERPETUAL = Symbol(
     "BTCUSDT", "BTC", "USDT", Decimal("0.1"), Decimal("0.001"), Decimal(50), Decimal(1000)
 )
+ETHUSDT_PERPETUAL = Symbol(
+    "ETHUSDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.001"), Decimal(20), Decimal(10_000)
+)
 BTC_USDC_PERPETUAL = Symbol("BTC", "BTC", "USDC", Decimal(1), Decimal("0.00001"), Decimal(10))
 """Hyperliquid's: sizes of five decimals, prices of five significant digits."""
+ETH_USDC_PERPETUAL = Symbol("ETH", "ETH", "USDC", Decimal("0.1"), Decimal("0.0001"), Decimal(10))
+"""Hyperliquid's, at a price of four digits before the point."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypedDict
 
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Order, Side
@@ -22,7 +23,7 @@ from agent_fund.execution.exchange.market_rules import require_order
 from agent_fund.execution.exchange.order_report import OrderReports
 from agent_fund.execution.exchange.placement import Placement
 from agent_fund.execution.exchange.prepaid_coin import PrepaidCoin
-from agent_fund.execution.exchange.venue_api import Level, NewOrder, VenueApi
+from agent_fund.execution.exchange.venue_api import Level, NewOrder, VenueApi, VenueTrade
 from agent_fund.execution.live.adapter import (
     Capabilities,
     Execution,
@@ -31,9 +32,19 @@ from agent_fund.execution.live.adapter import (
     Quote,
     Report,
 )
-from agent_fund.execution.live.margin import FundingReceipt
 
 GOODS = ("GTC", "IOC")
+
+
+class Terms(TypedDict, total=False):
+    """The arguments of ExchangeAdapter that have defaults."""
+
+    good: str
+    patience: float
+    quote_ms: int
+    now: Callable[[], int]
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
 
 
 class ExchangeAdapter:
@@ -177,74 +188,26 @@ class ExchangeAdapter:
     async def holdings(self, since: int) -> Holdings:
         """Totals of the assets of these instruments; positions under their base asset.
 
+        Trades of the exchange's own making are not among the executions.
+
         Raises:
             ExecutionError: if the exchange does not answer, or tells what cannot be booked.
         """
         try:
             balances = await self._api.balances()
             resting = await self._api.open_references(self._listing.markets)
-            pairs = [
-                pair
-                for market in self._listing.markets
-                for pair in await self._api.trades_since(market, since)
-            ]
+            pairs = await self._told_since(since)
         except Failure as failure:
             fix = "ask again when it answers"
             raise ExecutionError(f"holdings at {self._name}", failure.reason, fix) from None
         self._coin.look(balances)
-        executions: dict[str, tuple[str, Execution]] = {}
-        for reference, trade in sorted(pairs, key=lambda pair: moment(pair[1])):
-            made = self._reports.booked(trade)
-            if isinstance(made, Doubt):
-                fix = "a person must book it"
-                raise ExecutionError(f"trade at {self._name}", made.reason, fix)
-            told = (reference, made[0])
-            if executions.setdefault(trade.exec_id, told) != told:
-                fix = "it was told in two versions: ask the exchange"
-                raise ExecutionError(f"trade at {self._name}", trade.exec_id, fix)
+        executions = self._executed(pairs, forced=False)
         return Holdings(
             assets=self._listing.assets(balances),
             open_references=tuple(resting),
-            executions=tuple(executions.values()),
+            executions=tuple((reference, made) for reference, _, made in executions),
             coin=self._coin.units,
         )
-
-    async def funding(self, since: int) -> tuple[FundingReceipt, ...]:
-        """Funding paid and received since ``since`` (Unix ms), each payment once.
-
-        Raises:
-            ExecutionError: if the exchange does not answer, or a payment is in another market.
-        """
-        try:
-            payments = await self._api.income(since)
-        except Failure as failure:
-            fix = "ask again when it answers"
-            raise ExecutionError(f"funding at {self._name}", failure.reason, fix) from None
-        found = []
-        for payment in payments:
-            instrument = self._listing.instruments.get(payment.market)
-            if instrument is None:
-                fix = "trade it here, or leave that market of this account alone"
-                raise ExecutionError(f"funding at {self._name}", payment.market, fix)
-            units = instrument.quote.units(payment.amount, f"funding of {instrument.symbol}")
-            receipt = FundingReceipt(payment.payment_id, instrument.symbol, units, payment.time)
-            found.append(receipt)
-        return tuple(found)
-
-    async def arm_dead_man(self, seconds: int) -> None:
-        """Let the exchange cancel all that rests in ``seconds`` unless this is called again.
-
-        Args:
-            seconds: 0 disarms.
-
-        Raises:
-            ExecutionError: if the exchange has no such timer, or did not confirm it.
-        """
-        try:
-            await self._api.arm_dead_man(self._listing.markets, seconds)
-        except Failure as failure:
-            fix = "watch this venue by other means"
-            raise ExecutionError(f"dead-man timer at {self._name}", failure.reason, fix) from None
 
     async def prices(self, instruments: Sequence[Instrument]) -> Mapping[str, int]:
         """The middle of the best bid and ask, where there are both."""
@@ -276,3 +239,37 @@ class ExchangeAdapter:
             return await self._api.levels(self._listing.market(instrument))
         except Failure:
             return None
+
+    async def _told_since(self, since: int) -> list[tuple[str, VenueTrade]]:
+        """(client id, trade) of every trade in these markets.
+
+        Raises:
+            Failure: if the exchange does not answer.
+        """
+        return [
+            pair
+            for market in self._listing.markets
+            for pair in await self._api.trades_since(market, since)
+        ]
+
+    def _executed(
+        self, pairs: Iterable[tuple[str, VenueTrade]], forced: bool
+    ) -> list[tuple[str, VenueTrade, Execution]]:
+        """Those that are forced, or those that are not, each once, in order.
+
+        Raises:
+            ExecutionError: for one that cannot be booked, or was told in two versions.
+        """
+        found: dict[str, tuple[str, VenueTrade, Execution]] = {}
+        for reference, trade in sorted(pairs, key=lambda pair: moment(pair[1])):
+            if trade.forced is not forced:
+                continue
+            made = self._reports.booked(trade)
+            if isinstance(made, Doubt):
+                fix = "a person must book it"
+                raise ExecutionError(f"trade at {self._name}", made.reason, fix)
+            told = (reference, trade, made[0])
+            if found.setdefault(trade.exec_id, told) != told:
+                fix = "it was told in two versions: ask the exchange"
+                raise ExecutionError(f"trade at {self._name}", trade.exec_id, fix)
+        return list(found.values())

@@ -1,21 +1,27 @@
-"""Binance USDⓈ-M futures: positions, cash without them, funding, and the dead-man timer.
+"""Binance USDⓈ-M futures: positions, cash without them, marks, funding, and the dead-man timer.
 
 One-way mode, commissions in the margin asset. Cash is what the account would hold had everything
 been bought outright: wallet balance + unrealised profit - position x mark, which equals the
 ledger's.
+
+Orders of the exchange's own making are known by their client ids (Binance's "Event: Order Update"):
+liquidation, auto-deleveraging, and settlement at a delisting. A ClOrdID has none of these forms.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.exchange.binance import PAGE, Binance, Endpoints
 from agent_fund.execution.exchange.connection import Connection
+from agent_fund.execution.exchange.margin_api import FundingRate, Income, MarketMark
 from agent_fund.execution.exchange.market_rules import MarketRules
-from agent_fund.execution.exchange.venue_api import Income
+from agent_fund.execution.exchange.venue_api import VenueTrade
 
+FORCED = ("autoclose-", "adl_autoclose", "settlement_autoclose-")
 ENDPOINTS = Endpoints(
     information="fapiPublicGetExchangeInfo",
     time="fapiPublicGetTime",
@@ -75,6 +81,36 @@ class BinanceFutures(Binance):
             found[row["symbol"]] = Decimal(row["positionAmt"])
             asset = self._margin_assets[row["symbol"]]
             found[asset] += Decimal(row["unrealizedProfit"]) - Decimal(row["notional"])
+        return found
+
+    async def trades_since(self, market: str, since: int) -> Sequence[tuple[str, VenueTrade]]:
+        """As Binance's; forced by the client id of the order."""
+        told = await super().trades_since(market, since)
+        return [
+            (reference, replace(trade, forced=reference.startswith(FORCED)))
+            for reference, trade in told
+        ]
+
+    async def marks(self, markets: Sequence[str]) -> Mapping[str, MarketMark]:
+        """Mark and index price of each market."""
+        found = {}
+        for market in markets:
+            row = await self.connection.call("fapiPublicGetPremiumIndex", {"symbol": market})
+            made = MarketMark(Decimal(row["markPrice"]), Decimal(row["indexPrice"]))
+            if made.mark > 0 and made.index > 0:
+                found[market] = made
+        return found
+
+    async def rates(self, market: str, start: int, end: int) -> Sequence[FundingRate]:
+        """Page by time; a market has one rate at a time."""
+        found: list[FundingRate] = []
+        while start <= end:
+            span = {"symbol": market, "startTime": start, "endTime": end, "limit": PAGE}
+            rows = await self.connection.call("fapiPublicGetFundingRate", span)
+            found += [FundingRate(Decimal(r["fundingRate"]), int(r["fundingTime"])) for r in rows]
+            if len(rows) < PAGE:
+                break
+            start = max(int(row["fundingTime"]) for row in rows) + 1
         return found
 
     async def arm_dead_man(self, markets: Sequence[str], seconds: int) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 from agent_fund.execution.errors import ExecutionError
-from agent_fund.execution.exchange.answer import Failure
 from agent_fund.execution.exchange.binance import Binance, Endpoints
 from agent_fund.execution.exchange.connection import Connection
 from agent_fund.execution.exchange.market_rules import MarketRules
-from agent_fund.execution.exchange.venue_api import Income
 
 COIN = "BNB"
 ENDPOINTS = Endpoints(
@@ -69,15 +67,3 @@ class BinanceSpot(Binance):
             row["asset"]: Decimal(row["free"]) + Decimal(row["locked"])
             for row in account["balances"]
         }
-
-    async def arm_dead_man(self, markets: Sequence[str], seconds: int) -> None:
-        """Spot has no such timer.
-
-        Raises:
-            Failure: always.
-        """
-        raise Failure("Binance spot cancels nothing by itself")
-
-    async def income(self, since: int) -> Sequence[Income]:
-        """Spot pays no funding."""
-        return ()

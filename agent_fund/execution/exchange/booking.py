@@ -12,6 +12,9 @@ A commission is exact in three cases, and every other is a doubt with its reason
 Without a prepaid coin a spot buy's commission is hardly ever a whole number of lots. So an account
 that trades spot is required at ``start`` to pay in the coin, and orders are refused before the coin
 runs out; the second case remains for markets and accounts without commission.
+
+A forced trade may have a price between the market's ticks (a mark). It is booked at the next price
+unit towards less money moved, and the rest is part of the fee, so that what moved is exact.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil, floor
 
 from agent_fund.domain.instrument import Instrument
 from agent_fund.execution.exchange.market_rules import MarketRules
@@ -63,10 +67,14 @@ def booked(
     quantity = Fraction(trade.quantity) * 10**instrument.base.scale
     price = Fraction(trade.price) * 10**instrument.price_scale
     fee, spent = Fraction(0), Fraction(0)
+    if trade.forced:
+        whole = Fraction(floor(price) if trade.buy else ceil(price))
+        fee = abs(price - whole) * quantity * instrument.multiplier
+        price = whole
     if commission < 0:
         return Doubt(f"trade {trade.exec_id} has a rebate of {trade.commission}: not booked")
     if trade.commission_asset == rules.quote:
-        fee = commission * 10**instrument.quote.scale
+        fee += commission * 10**instrument.quote.scale
     elif coin and trade.commission_asset == coin:
         spent = commission * 10**COIN_SCALE
     elif trade.buy and trade.commission_asset == rules.base:

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from agent_fund.domain.instrument import Instrument
-from agent_fund.execution.exchange.adapter import ExchangeAdapter
+from agent_fund.execution.exchange.adapter import ExchangeAdapter, Terms
 from agent_fund.execution.exchange.binance_futures import BinanceFutures
 from agent_fund.execution.exchange.binance_spot import BinanceSpot
 from agent_fund.execution.exchange.connection import Connection, client
 from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.exchange.hyperliquid import Hyperliquid
 from agent_fund.execution.exchange.hyperliquid_action import ActionSigner
-from agent_fund.execution.exchange.venue_api import VenueApi
+from agent_fund.execution.exchange.margin_adapter import MarginExchangeAdapter
 from agent_fund.execution.live.signing import ApiCredentials, EvmSigner
 
 Markets = Mapping[Instrument, str]
@@ -52,19 +52,16 @@ class Setting:
         made.milliseconds = self.now
         return Connection(made, self.monotonic)
 
-    def adapter(self, name: str, api: VenueApi, markets: Markets, fees: Fees) -> ExchangeAdapter:
-        """The adapter around ``api``."""
-        return ExchangeAdapter(
-            name,
-            api,
-            markets,
-            fees,
-            good=self.good,
-            patience=self.patience,
-            now=self.now,
-            monotonic=self.monotonic,
-            sleep=self.sleep,
-        )
+    @property
+    def terms(self) -> Terms:
+        """What an adapter takes of it."""
+        return {
+            "good": self.good,
+            "patience": self.patience,
+            "now": self.now,
+            "monotonic": self.monotonic,
+            "sleep": self.sleep,
+        }
 
 
 def binance_spot(
@@ -72,17 +69,17 @@ def binance_spot(
 ) -> ExchangeAdapter:
     """A Binance spot account."""
     api = BinanceSpot(setting.connection("binance", keys), setting.now, setting.window_ms)
-    return setting.adapter(name, api, markets, fees)
+    return ExchangeAdapter(name, api, markets, fees, **setting.terms)
 
 
 def binance_futures(
     name: str, keys: ApiCredentials, markets: Markets, fees: Fees, setting: Setting
-) -> ExchangeAdapter:
+) -> MarginExchangeAdapter:
     """A Binance USDⓈ-M futures account."""
     connection = setting.connection("binance", keys)
     listed = tuple(markets.values())
     api = BinanceFutures(connection, listed, setting.now, setting.window_ms)
-    return setting.adapter(name, api, markets, fees)
+    return MarginExchangeAdapter(name, api, markets, fees, **setting.terms)
 
 
 def hyperliquid(
@@ -93,7 +90,7 @@ def hyperliquid(
     fees: Fees,
     setting: Setting,
     testnet: bool = False,
-) -> ExchangeAdapter:
+) -> MarginExchangeAdapter:
     """A Hyperliquid account.
 
     Args:
@@ -102,4 +99,4 @@ def hyperliquid(
     connection = setting.connection("hyperliquid", None)
     actions = ActionSigner(connection.client, signer, setting.now, testnet)
     api = Hyperliquid(connection, actions, user, setting.now, setting.window_ms)
-    return setting.adapter(name, api, markets, fees)
+    return MarginExchangeAdapter(name, api, markets, fees, **setting.terms)

@@ -18,22 +18,24 @@ from agent_fund.execution.exchange.answer import Unclear
 from agent_fund.execution.exchange.binance import plain
 from agent_fund.execution.exchange.connection import Connection
 from agent_fund.execution.exchange.hyperliquid_action import ActionSigner
+from agent_fund.execution.exchange.hyperliquid_rows import (
+    USDC,
+    reference_of,
+    rules_of,
+    state_of,
+    trade_of,
+)
+from agent_fund.execution.exchange.margin_api import FundingRate, Income, MarketMark
 from agent_fund.execution.exchange.market_rules import MarketRules
 from agent_fund.execution.exchange.venue_api import (
-    Income,
     Level,
     NewOrder,
     VenueOrder,
     VenueTrade,
 )
-from agent_fund.execution.live.leg_state import LegState
 
 PAGE = 2000
-FIGURES = 5
-DECIMALS = 6
-LEAST = Decimal(10)
-USDC = "USDC"
-USDC_UNIT = Decimal("0.000001")
+FUNDING_PAGE = 500
 GOOD = {"GTC": "Gtc", "IOC": "Ioc"}
 MARGIN_SECONDS = 1.0
 
@@ -90,7 +92,7 @@ class Hyperliquid:
         listed, _ = await self._info(type="metaAndAssetCtxs")
         universe = listed["universe"]
         self._assets = {row["name"]: number for number, row in enumerate(universe)}
-        return {row["name"]: _rules(row) for row in universe if not row.get("isDelisted")}
+        return {row["name"]: rules_of(row) for row in universe if not row.get("isDelisted")}
 
     async def encode(self, order: NewOrder, good: str) -> tuple[bytes, int]:
         """The signed request as canonical JSON; it is void from then on."""
@@ -135,7 +137,7 @@ class Hyperliquid:
             quantity=quantity,
             executed=quantity - left,
             placed=int(row["timestamp"]),
-            state=_state(status),
+            state=state_of(status),
         )
         return order
 
@@ -169,7 +171,7 @@ class Hyperliquid:
     async def open_references(self, markets: Sequence[str]) -> Sequence[str]:
         """Of the whole account; an order without a cloid goes by its number."""
         rows = await self._info(type="frontendOpenOrders", user=self._user)
-        return [_reference(row) for row in rows]
+        return [reference_of(row) for row in rows]
 
     async def trades_since(self, market: str, since: int) -> Sequence[tuple[str, VenueTrade]]:
         """Page by time; what two pages share is dropped by its content."""
@@ -179,8 +181,8 @@ class Hyperliquid:
             rows = await self._info(type="userFillsByTime", user=self._user, startTime=start)
             before = len(found)
             for row in rows:
-                trade = _trade(row)
-                found[trade.exec_id] = (_reference(row), trade)
+                trade = trade_of(row, self._user)
+                found[trade.exec_id] = (reference_of(row), trade)
             if len(rows) < PAGE:
                 return [pair for pair in found.values() if pair[1].market == market]
             if len(found) == before:
@@ -194,19 +196,54 @@ class Hyperliquid:
             action["time"] = self._now() + seconds * 1000
         await self._act(action)
 
-    async def income(self, since: int) -> Sequence[Income]:
-        """Funding; a payment is known by its time and market, of which there is one."""
-        rows = await self._info(type="userFunding", user=self._user, startTime=since)
-        return [
-            Income(
-                payment_id=f"{row['delta']['coin']}-{row['time']}",
-                market=row["delta"]["coin"],
-                amount=Decimal(row["delta"]["usdc"]),
-                asset=USDC,
-                time=int(row["time"]),
+    async def marks(self, markets: Sequence[str]) -> Mapping[str, MarketMark]:
+        """Mark and oracle price."""
+        listed, contexts = await self._info(type="metaAndAssetCtxs")
+        told = {
+            row["name"]: MarketMark(Decimal(context["markPx"]), Decimal(context["oraclePx"]))
+            for row, context in zip(listed["universe"], contexts, strict=True)
+            if row["name"] in markets
+        }
+        return {name: made for name, made in told.items() if made.mark > 0 and made.index > 0}
+
+    async def rates(self, market: str, start: int, end: int) -> Sequence[FundingRate]:
+        """Page by time; a market has one rate at a time."""
+        found: list[FundingRate] = []
+        while start <= end:
+            rows = await self._info(
+                type="fundingHistory", coin=market, startTime=start, endTime=end
             )
-            for row in rows
-        ]
+            found += [FundingRate(Decimal(r["fundingRate"]), int(r["time"])) for r in rows]
+            if len(rows) < FUNDING_PAGE:
+                break
+            start = max(int(row["time"]) for row in rows) + 1
+        return found
+
+    async def income(self, since: int) -> Sequence[Income]:
+        """Funding, page by page; a payment is known by its time and market, of which there is one.
+
+        What two pages share is dropped.
+        """
+        found: dict[str, Income] = {}
+        start = since
+        while True:
+            rows = await self._info(type="userFunding", user=self._user, startTime=start)
+            before = len(found)
+            for row in rows:
+                delta = row["delta"]
+                payment = Income(
+                    payment_id=f"{delta['coin']}-{row['time']}",
+                    market=delta["coin"],
+                    amount=Decimal(delta["usdc"]),
+                    asset=USDC,
+                    time=int(row["time"]),
+                )
+                found[payment.payment_id] = payment
+            if len(rows) < FUNDING_PAGE:
+                return list(found.values())
+            if len(found) == before:
+                raise Unclear(f"more than {FUNDING_PAGE} payments of one time are not shown")
+            start = max(int(row["time"]) for row in rows)
 
     async def adjust_clock(self) -> None:
         """Nothing to adjust: nonces may be two days old, and expiry errs to the safe side."""
@@ -221,50 +258,3 @@ class Hyperliquid:
     async def _act(self, action: Mapping[str, Any]) -> Any:
         request = await self._actions.request(action, self._now() + self._void_after)
         return await self.connection.call("privatePostExchange", request)
-
-
-def _state(status: str) -> LegState:
-    """Hyperliquid's order status, of which there are many that say why it was cancelled."""
-    if status == "open":
-        return LegState.SUBMITTED
-    if status == "filled":
-        return LegState.SETTLED
-    if status.lower().endswith(("canceled", "cancel", "rejected")):
-        return LegState.CANCELED
-    return LegState.UNKNOWN
-
-
-def _reference(row: Mapping[str, Any]) -> str:
-    return row.get("cloid") or f"oid {row['oid']}"
-
-
-def _trade(row: Mapping[str, Any]) -> VenueTrade:
-    """Both sides of a trade with oneself bear one ``tid``, so the order is part of the id."""
-    return VenueTrade(
-        exec_id=f"{row['oid']}-{row['tid']}",
-        order_id=str(row["oid"]),
-        market=row["coin"],
-        buy=row["side"] == "B",
-        price=Decimal(row["px"]),
-        quantity=Decimal(row["sz"]),
-        commission=Decimal(row["fee"]),
-        commission_asset=row["feeToken"],
-        time=int(row["time"]),
-    )
-
-
-def _rules(row: Mapping[str, Any]) -> MarketRules:
-    decimals = int(row["szDecimals"])
-    step = Decimal(1).scaleb(-decimals)
-    return MarketRules(
-        market=row["name"],
-        base=row["name"],
-        quote=USDC,
-        step=step,
-        tick=Decimal(1).scaleb(decimals - DECIMALS),
-        smallest=step,
-        largest=None,
-        least=LEAST,
-        commission=USDC_UNIT,
-        figures=FIGURES,
-    )

@@ -27,7 +27,12 @@ class NewOrder:
 
 @dataclass(frozen=True)
 class VenueTrade:
-    """One trade of ours, as the exchange reports it; ``time`` in Unix milliseconds."""
+    """One trade of ours, as the exchange reports it; ``time`` in Unix milliseconds.
+
+    Attributes:
+        forced: whether the exchange itself made it, to close a position: a liquidation and the
+            like. No order of ours is behind it.
+    """
 
     exec_id: str
     order_id: str
@@ -38,6 +43,7 @@ class VenueTrade:
     commission: Decimal
     commission_asset: str
     time: int
+    forced: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,23 +68,12 @@ class VenueOrder:
     trades: tuple[VenueTrade, ...] | None = None
 
 
-@dataclass(frozen=True)
-class Income:
-    """One funding payment; positive amounts are received. ``time`` in Unix milliseconds."""
-
-    payment_id: str
-    market: str
-    amount: Decimal
-    asset: str
-    time: int
-
-
 class VenueApi(Protocol):
     """One exchange's interface. Methods raise ``answer.Failure`` when there is no good answer."""
 
     @property
     def dead_man(self) -> bool:
-        """Whether ``arm_dead_man`` works here."""
+        """Whether it can cancel by itself what a silent client leaves."""
         ...
 
     @property
@@ -136,15 +131,7 @@ class VenueApi(Protocol):
         ...
 
     async def trades_since(self, market: str, since: int) -> Sequence[tuple[str, VenueTrade]]:
-        """(client id, trade) of every trade since ``since`` (Unix ms)."""
-        ...
-
-    async def arm_dead_man(self, markets: Sequence[str], seconds: int) -> None:
-        """Cancel everything in ``seconds`` unless armed anew; 0 disarms."""
-        ...
-
-    async def income(self, since: int) -> Sequence[Income]:
-        """Funding paid and received since ``since`` (Unix ms); spot has none."""
+        """(client id, trade) of every trade since ``since`` (Unix ms), forced ones too."""
         ...
 
     async def adjust_clock(self) -> None:
