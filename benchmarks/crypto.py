@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from agent_fund.audit.log import MemoryLog
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
 from agent_fund.backtest.genesis import genesis
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.session import open_session
 
 

@@ -61,7 +61,7 @@ from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.machine import Machine
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.market.bars import Row
 from agent_fund.market.snapshot import History, Snapshot

@@ -40,7 +40,7 @@ from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.concentration import concentration
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.guardrails.venue_exposure import venue_exposure
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Situation
 

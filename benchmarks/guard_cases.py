@@ -21,13 +21,17 @@ from agent_fund.domain.derivative import OptionTerms
 from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
 from agent_fund.domain.margin import Margin, Tier
 from agent_fund.domain.order import Leg, Proposal, Side
-from agent_fund.guard.compile import Band, Case, cases, gain_form, loss_form
+from agent_fund.guard.band import Band
+from agent_fund.guard.cases import Case, cases
+from agent_fund.guard.compile import gain_form, loss_form
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge, StressSet
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.pricing.assumptions import Pricing
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.resolved_mandate import ResolvedMandate
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 from agent_fund.guard.verdict import Situation
 
 USD = Asset("USD", 6)

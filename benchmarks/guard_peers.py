@@ -22,7 +22,7 @@ from agent_fund.domain.order import Proposal, Side
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.pricing.envelopes import Envelope, envelope
 from agent_fund.guard.pricing.piecewise import Piecewise
-from agent_fund.guard.stress.stress_set import BETA_UNIT
+from agent_fund.guard.stress.factor import BETA_UNIT
 from benchmarks.guard_cases import World
 
 Term = Any

@@ -34,8 +34,8 @@ from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import KernelError
 from agent_fund.guard.machine import MachineError, Mode
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.relation import WatchedMachine
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from agent_fund.audit.errors import AuditError
 from agent_fund.domain.order import Proposal
+from agent_fund.guard.cases import TooManyCasesError, cases
 from agent_fund.guard.clauses import checked_demands, demanded, demands_of, facts_of
-from agent_fund.guard.compile import TooManyCasesError, cases
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.guardrails import fixed_floor, margin_safety, max_drawdown
 from agent_fund.guard.kernel.certificate import Certificate
@@ -22,7 +22,7 @@ from agent_fund.guard.language.clause import Clause
 from agent_fund.guard.language.formula import formula
 from agent_fund.guard.limits import pre_trade
 from agent_fund.guard.machine import Bounds
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.verdict import Situation
 
 

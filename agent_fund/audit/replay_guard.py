@@ -21,15 +21,16 @@ from agent_fund.domain.money import ratio
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.transfer import Transfer
 from agent_fund.guard.activity import NOTHING_SENT
-from agent_fund.guard.compile import Band, cases
+from agent_fund.guard.band import Band
+from agent_fund.guard.cases import cases
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.kernel.certificate import Certificate as KernelCertificate
 from agent_fund.guard.limits import ALWAYS, activity_after, always, life, pre_trade
 from agent_fund.guard.machine import Bounds, Machine
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.proof import Proof, book_json, legs_json, proved_bounds, subject
 from agent_fund.guard.repair.distance import departure
 from agent_fund.guard.repair.scaled import scale
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.verdict import Situation, locked_out
 from agent_fund.guard.wayout import closing
 

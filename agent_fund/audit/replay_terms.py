@@ -25,7 +25,7 @@ from agent_fund.execution.costs import (
 from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.instruments import instrument_json, instrument_of
 from agent_fund.guard.guardrails.liquidity import way_out
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.wayout import opens_needed
 
 Flow = tuple[int, int, str]

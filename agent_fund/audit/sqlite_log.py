@@ -10,10 +10,6 @@ One writer: it holds an exclusive lock from open to close. It works in WAL mode 
 fails the log takes no more, because after a failed fsync nobody knows what the disk holds: it has
 to be opened, and so audited, again. After ``close`` the log is a single file in rollback-journal
 mode that can be read from a folder without write permission. No wall-clock time is stored.
-
-What open can find is a leaf that does not match its stored hash, a gap, or a hash that does not
-match those below it. A file rewritten consistently is another log: compare its root with a
-checkpoint signed elsewhere.
 """
 
 from __future__ import annotations
@@ -29,14 +25,14 @@ from agent_fund.audit.canonical import sha256_hex
 from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import require_blob, require_index, require_leaf
 from agent_fund.audit.merkle import (
-    HASH_BYTES,
     Node,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
     root_at,
 )
-from agent_fund.audit.tiles import TILE_WIDTH, Tiles, nodes_from_tiles
+from agent_fund.audit.sqlite_audit import RESTORE, audit
+from agent_fund.audit.tiles import Tiles, nodes_from_tiles
 
 _SCHEMA = (
     "CREATE TABLE blob (digest TEXT NOT NULL PRIMARY KEY, body BLOB NOT NULL) STRICT",
@@ -47,7 +43,6 @@ _SCHEMA = (
 )
 
 _UNREADABLE = "it must be a log file that can be read and that no other process writes to"
-_RESTORE = "restore a copy of the log"
 
 _READ_AHEAD = 256
 
@@ -218,45 +213,10 @@ class SqliteLog:
             self._refusal = "it is sealed"
 
     def _audit(self) -> None:
-        # Hashes all leaves again and compares with every stored tile, lowest level first.
-        compared = 0
-        leaves = self._db.execute("SELECT seq, body FROM leaf ORDER BY seq")
-        # An unfinished cursor would keep the file locked for as long as an error is looked at.
-        with contextlib.closing(leaves):
-            for index, (seq, body) in enumerate(leaves):
-                # SQLite checks types when it writes, not when it reads a damaged file.
-                if seq != index or not isinstance(body, bytes):
-                    raise AuditError(f"leaf {index}", (seq, body), f"it is damaged; {_RESTORE}")
-                self._tiles.append(leaf_hash(body))
-                for place, hashes in self._tiles.full.items():
-                    self._compare(place, hashes)
-                compared += len(self._tiles.full)
-                self._tiles.full.clear()
-        for place, hashes in self._tiles.partial(since=0):
-            self._compare(place, hashes)
-            compared += 1
-        (stored,) = self._rows("SELECT count(*) FROM tile")[0]
-        if stored != compared:
-            raise AuditError(f"leaf {self.size}", None, f"its hash outlived it; {_RESTORE}")
+        audit(self._db, self._rows, self._tiles)
         for size, root in self._rows("SELECT size, root FROM seal"):
             if (size, root) != (self.size, self.root()):
-                raise AuditError("seal", (size, root), f"the log is another; {_RESTORE}")
-
-    def _compare(self, place: tuple[int, int], hashes: bytes) -> None:
-        level, n = place
-        rows = self._rows("SELECT hashes FROM tile WHERE level = ? AND n = ?", level, n)
-        stored = rows[0][0] if rows and isinstance(rows[0][0], bytes) else b""
-        if stored == hashes:
-            return
-        ends = range(0, max(len(stored), len(hashes)), HASH_BYTES)
-        at = next(at for at in ends if _hash(stored, at) != _hash(hashes, at))
-        width = TILE_WIDTH**level
-        first = (n * TILE_WIDTH + at // HASH_BYTES) * width
-        raise AuditError(
-            f"leaf {first}" if level == 0 else f"leaves {first} to {first + width - 1}",
-            _hash(hashes, at).hex(),
-            f"the stored hash is {_hash(stored, at).hex() or 'missing'}; {_RESTORE}",
-        )
+                raise AuditError("seal", (size, root), f"the log is another; {RESTORE}")
 
     def _commit(self, *, seal: bool = False) -> None:
         durable = self.size - len(self._leaves)
@@ -303,7 +263,7 @@ class SqliteLog:
         unwritten = self._leaves[max(start - durable, 0) : max(end - durable, 0)]
         bodies = [body for (body,) in rows] + unwritten
         if len(bodies) != end - start:
-            raise AuditError(f"leaves {start} to {end - 1}", len(bodies), _RESTORE)
+            raise AuditError(f"leaves {start} to {end - 1}", len(bodies), RESTORE)
         return bodies
 
     def _node(self) -> Node:
@@ -328,7 +288,3 @@ class SqliteLog:
     def _require_writable(self) -> None:
         if self._refusal is not None:
             raise AuditError("write to a log", str(self._path), self._refusal)
-
-
-def _hash(hashes: bytes, at: int) -> bytes:
-    return hashes[at : at + HASH_BYTES]

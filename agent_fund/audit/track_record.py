@@ -13,7 +13,7 @@ from agent_fund.audit.canonical import JSON
 from agent_fund.domain.money import from_units
 from agent_fund.fund.monitor import Monitor
 from agent_fund.guard.machine import Mode
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import percent
 
 HELD, ASSUMPTION, DEFECT = "held", "assumption failed", "defect"

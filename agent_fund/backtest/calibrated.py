@@ -26,7 +26,8 @@ from agent_fund.execution.costs import (
 )
 from agent_fund.fund.terms import Terms
 from agent_fund.guard.guardrails.liquidity import way_out
-from agent_fund.guard.mandate import Mandate, ResolvedMandate
+from agent_fund.guard.mandate import Mandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.excursions import Past
 from agent_fund.guard.wayout import opens_needed
 from agent_fund.market.catalog import Catalog

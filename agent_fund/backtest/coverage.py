@@ -22,10 +22,10 @@ import numpy as np
 import numpy.typing as npt
 
 from agent_fund.audit.canonical import JSON
-from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.calibrated import histories
 from agent_fund.backtest.joint_coverage import joint_counts
 from agent_fund.backtest.metrics import decimal_text
+from agent_fund.backtest.parts import Parts
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.stress.excursions import Past
 from agent_fund.guard.stress.stress_set import Stress

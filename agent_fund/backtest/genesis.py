@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from agent_fund.audit.canonical import JSON, encode
-from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.provenance import (
     REPLAY_SECRET,
     code_digest,

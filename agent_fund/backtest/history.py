@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from agent_fund.audit.atomic import replace_file
 from agent_fund.audit.verify import HISTORY
-from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.parts import Parts
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import from_units
 from agent_fund.fund.terms import Tick

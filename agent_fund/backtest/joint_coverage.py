@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.stress.excursions import Past
-from agent_fund.guard.stress.stress_set import BETA_UNIT, Stress
+from agent_fund.guard.stress.factor import BETA_UNIT
+from agent_fund.guard.stress.stress_set import Stress
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

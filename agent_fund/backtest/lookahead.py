@@ -31,62 +31,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
-from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
 
-from agent_fund.agents.errors import CassetteError
-from agent_fund.audit.canonical import JSON, decode
+from agent_fund.audit.canonical import JSON
 from agent_fund.audit.log import MemoryLog
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
+from agent_fund.backtest.difference import Difference, Turn, first_difference, proposes
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.genesis import genesis
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.perturbed_workspace import copy_perturbed
 from agent_fund.backtest.runfile.load import workspace_of
 from agent_fund.backtest.session import open_session, require_admits_something
-from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.market.bars import BarTable
 
 Progress = Callable[[str, int, int], None]
-Record = dict[str, Any]
 
 POINTS = 4
 _SEEDS = 8
 MEMORY, FILES = "memory", "files"
 # Keys of a record are sorted, and a record of marks has no key before its kind.
 _MARKS = b'{"kind":"mark",'
-_COMMITTED = ("intent", "call", "response")
-
-
-class Turn(NamedTuple):
-    """One bar of a run: the book after it, and the records that it made, but for marks."""
-
-    tick: Tick
-    records: tuple[bytes, ...]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The first thing that was another once the future was.
-
-    Attributes:
-        bar: counted from the first of the test window; ``time``: its close, ms since the epoch.
-        tried: ``memory`` or ``files``; see above.
-        what: kind of the record; ``book`` for the book alone; ``request`` for one that the
-            cassette does not hold; ``error`` for what the strategy raised.
-        expected: of the true run, as recorded; None if it has nothing there.
-        seen: likewise with the other future; ``{"error": text}`` for what was raised.
-    """
-
-    bar: int
-    time: int
-    tried: str
-    what: str
-    expected: Mapping[str, Any] | None
-    seen: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +125,7 @@ def check_lookahead(
     for turn in _turns(parts, record, blobs):
         true.append(turn)
         progress("as it is", len(true), bars)
-    proposing = [bar for bar, turn in enumerate(true) if _proposes(turn)]
+    proposing = [bar for bar, turn in enumerate(true) if proposes(turn)]
     cuts = []
     for number, bar in enumerate(cut_points(bars, proposing, points), start=1):
 
@@ -208,13 +176,13 @@ def _perturbed(
     """The first difference once all after the last of ``true`` is another, in memory or files."""
     after = len(true) - 1
     other = replace(parts, test=_turned(parts.test, after))
-    found = _first_difference(true, _turns(other, record, blobs), MEMORY, step)
+    found = first_difference(true, _turns(other, record, blobs), MEMORY, step)
     if found is not None:
         return found
     with _copied(parts, after) as path:
         folder = workspace_of(path)
         turns = _turns(replace(other, path=path, workspace=folder), record, blobs)
-        found = _first_difference(true, turns, FILES, lambda done: step(after + 1 + done))
+        found = first_difference(true, turns, FILES, lambda done: step(after + 1 + done))
     if found is not None and found.seen is not None and "error" in found.seen:
         text = str(found.seen["error"]).replace(f"{folder}/", "")
         found = replace(found, seen={"error": text})
@@ -255,48 +223,3 @@ def _turns(parts: Parts, record: Mapping[str, JSON], blobs: Mapping[str, bytes])
         leaves = [log.leaf(index) for index in range(size, log.size)]
         size = log.size
         yield Turn(tick, tuple(leaf for leaf in leaves if not leaf.startswith(_MARKS)))
-
-
-def _first_difference(
-    true: Sequence[Turn], turns: Iterator[Turn], tried: str, step: Callable[[int], None]
-) -> Difference | None:
-    for bar, expected in enumerate(true):
-        time = expected.tick.close_time
-        try:
-            seen = next(turns)
-        except CassetteError as error:
-            return Difference(bar, time, tried, "request", None, {"error": str(error)})
-        except Exception as error:  # noqa: BLE001 - a strategy may raise anything; here it is told
-            text = f"{type(error).__name__}: {error}"
-            return Difference(bar, time, tried, "error", None, {"error": text})
-        if seen != expected:
-            return Difference(bar, time, tried, *_told(expected, seen))
-        step(bar + 1)
-    return None
-
-
-def _told(expected: Turn, seen: Turn) -> tuple[str, Record | None, Record | None]:
-    """What is told of two bars that differ: its kind, and both sides of it.
-
-    The first record that differs; one that commits to a proposal only if nothing else does.
-    """
-    for left_out in (_COMMITTED, ()):
-        sides = (_records(turn, left_out) for turn in (expected, seen))
-        for was, now in zip_longest(*sides):
-            if was != now:
-                return str((was or now)["kind"]), was, now
-    was, now = expected.tick._asdict(), seen.tick._asdict()
-    fields = [name for name in was if was[name] != now[name]]
-    return "book", {name: str(was[name]) for name in fields}, {n: str(now[n]) for n in fields}
-
-
-def _records(turn: Turn, left_out: Sequence[str] = ()) -> list[Record]:
-    records = [decode(leaf) for leaf in turn.records]
-    return [r for r in records if isinstance(r, dict) and r["kind"] not in left_out]
-
-
-def _proposes(turn: Turn) -> bool:
-    return any(
-        record["kind"] == "proposal" and (record["legs"] or record["transfers"])
-        for record in _records(turn)
-    )

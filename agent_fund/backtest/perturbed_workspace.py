@@ -13,9 +13,9 @@ from collections.abc import Set
 from pathlib import Path
 from random import Random
 
-from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.calibrated import midnight
 from agent_fund.backtest.errors import RunFileError
+from agent_fund.backtest.parts import Parts
 from agent_fund.market.catalog import Catalog
 from agent_fund.market.columns import BarColumns
 from agent_fund.market.funding import FundingColumns

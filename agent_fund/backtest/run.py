@@ -17,18 +17,19 @@ from agent_fund.audit.log import Log, MemoryLog
 from agent_fund.audit.manifest import MANIFEST, write_manifest
 from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.audit.verify import LOG, SUMMARY
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
 from agent_fund.backtest.errors import Interrupted, RunFolderError
 from agent_fund.backtest.genesis import genesis, run_digest
 from agent_fund.backtest.history import frame_of, write_history
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.session import Session, open_session, require_admits_something
 from agent_fund.backtest.summary import summarize
 from agent_fund.domain.book import Book
 from agent_fund.fund.monitor import Monitor
 from agent_fund.fund.terms import Tick
-from agent_fund.guard.engine import HOLD, Guard
+from agent_fund.guard.engine import Guard
 from agent_fund.guard.machine import Bounds, Mode
-from agent_fund.guard.verdict import Situation
+from agent_fund.guard.verdict import HOLD, Situation
 from agent_fund.report.page import write_report
 
 Progress = Callable[[str, int, int], None]

@@ -12,8 +12,8 @@ from agent_fund.agents.strategy import Strategy
 from agent_fund.audit.canonical import JSON
 from agent_fund.audit.log import Log
 from agent_fund.audit.recorder import Recorder
-from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.errors import RunFileError
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.provenance import REPLAY_SECRET
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.execution.carriage import Carriage

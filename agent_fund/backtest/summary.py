@@ -10,10 +10,10 @@ import pandas as pd
 
 from agent_fund.audit.canonical import JSON
 from agent_fund.audit.track_record import deepest, share_text, track_record
-from agent_fund.backtest.assemble import Parts
 from agent_fund.backtest.coverage import coverage
 from agent_fund.backtest.history import places_of
 from agent_fund.backtest.metrics import decimal_text, ratios
+from agent_fund.backtest.parts import Parts
 from agent_fund.domain.money import from_units
 from agent_fund.fund.monitor import Monitor
 from agent_fund.fund.terms import Tick

@@ -21,7 +21,8 @@ from agent_fund.cli.terminal import console, printable, write_json
 from agent_fund.market.gaps import iso
 
 if TYPE_CHECKING:
-    from agent_fund.backtest.lookahead import Checked, Difference
+    from agent_fund.backtest.difference import Difference
+    from agent_fund.backtest.lookahead import Checked
 
 _TRIED = {
     "memory": "the bars that it is fed were perturbed",

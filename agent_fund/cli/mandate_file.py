@@ -17,7 +17,8 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.fund.instruments import instrument_from_json
 from agent_fund.guard.kernel.form import KernelError
-from agent_fund.guard.mandate import Mandate, ResolvedMandate
+from agent_fund.guard.mandate import Mandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 
 _LOG = "log.sqlite"
 _FIX = "name a mandate file (.py), a resolved mandate (.json) or a run folder"

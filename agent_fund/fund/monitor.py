@@ -19,7 +19,7 @@ from agent_fund.domain.order import Fill, Order, Purpose, Side
 from agent_fund.domain.settlement import RATE_SCALE
 from agent_fund.domain.transfer import Arrival
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import percent
 
 

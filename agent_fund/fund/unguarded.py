@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from agent_fund.agents.strategy import HOLD
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import TooManyCasesError, cases
+from agent_fund.guard.cases import TooManyCasesError, cases
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.limits import LIFE

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Case
+from agent_fund.guard.cases import Case
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.kernel.certificate import Certificate
 from agent_fund.guard.kernel.check import proved_bound
@@ -21,8 +21,8 @@ from agent_fund.guard.kernel.form import KernelError
 from agent_fund.guard.language.clause import Clause
 from agent_fund.guard.language.demand import Demand, forms, proved
 from agent_fund.guard.language.facts import Facts
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import after_transfers
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.verdict import Situation
 
 

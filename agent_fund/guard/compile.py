@@ -15,85 +15,16 @@ must be proved of a book altogether, of margin accounts and lost venues too, is 
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NamedTuple
 
 from agent_fund.domain.book import Book
-from agent_fund.domain.instrument import Instrument, Kind
-from agent_fund.domain.money import ceil_div
-from agent_fund.domain.order import Leg, Proposal
-from agent_fund.guard.costs import Costs
+from agent_fund.guard.band import Band
+from agent_fund.guard.cases import Case, Option
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge
 from agent_fund.guard.pricing.envelopes import Envelope, envelope
 from agent_fund.guard.pricing.piecewise import Piecewise
 from agent_fund.guard.stress.stress_set import Stress
-
-Band = Mapping[str, tuple[int, int]]
-MAX_CASES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """A leg that the market may fill in part: signed quantity still open, and its limit."""
-
-    instrument: Instrument
-    quantity: int
-    limit: int
-
-    @property
-    def symbol(self) -> str:
-        """The instrument's symbol."""
-        return self.instrument.symbol
-
-
-@dataclass(frozen=True)
-class Case:
-    """One way the ordered legs may have gone: ``full`` are wholly filled, ``options`` may be.
-
-    Attributes:
-        positions: held quantities, before any of these legs.
-    """
-
-    positions: Mapping[str, int]
-    full: tuple[Option, ...]
-    options: tuple[Option, ...]
-
-    @property
-    def symbols(self) -> set[str]:
-        """Every instrument that is held or may be."""
-        return set(self.positions) | {leg.symbol for leg in (*self.full, *self.options)}
-
-    def span(self, symbol: str) -> tuple[int, int]:
-        """The lowest and highest position in ``symbol`` that this case's fills can make."""
-        base = self.positions.get(symbol, 0)
-        base += sum(leg.quantity for leg in self.full if leg.symbol == symbol)
-        open_legs = [leg.quantity for leg in self.options if leg.symbol == symbol]
-        return base + sum(min(0, q) for q in open_legs), base + sum(max(0, q) for q in open_legs)
-
-    def largest(self, symbol: str) -> int:
-        """The largest absolute position in ``symbol`` that this case's fills can make."""
-        low, high = self.span(symbol)
-        return max(abs(low), abs(high))
-
-    def margined(self, instrument: Instrument) -> int:
-        """The largest absolute position that needs margin: of an option, what may be owed of it."""
-        if instrument.kind is Kind.OPTION:
-            return max(0, -self.span(instrument.symbol)[0])
-        return self.largest(instrument.symbol)
-
-    def only(self, symbols: Collection[str]) -> Case:
-        """The part of the case that concerns ``symbols``."""
-        return Case(
-            {s: q for s, q in self.positions.items() if s in symbols},
-            tuple(leg for leg in self.full if leg.symbol in symbols),
-            tuple(leg for leg in self.options if leg.symbol in symbols),
-        )
-
-
-class TooManyCasesError(ValueError):
-    """More ordered groups are open at once than the guard is willing to prove over."""
 
 
 class Effect(NamedTuple):
@@ -106,55 +37,6 @@ class Effect(NamedTuple):
 
     line: Callable[[Option, Stress, Band], tuple[int, int]]
     curve: Callable[[Option, Envelope], Piecewise]
-
-
-def cases(book: Book, proposal: Proposal) -> tuple[Case, ...]:
-    """Every way the open orders and the proposal's ordered legs may go, partial fills aside.
-
-    Raises:
-        TooManyCasesError: beyond MAX_CASES.
-    """
-    chains = _chains(book)
-    legs = [_option(leg) for leg in proposal.legs]
-    chains += [legs] if proposal.ordered and legs else [[leg] for leg in legs]
-    total = 1
-    for chain in chains:
-        total *= len(chain)
-    if total > MAX_CASES:
-        raise TooManyCasesError(f"{total} ways for the ordered legs to go; at most {MAX_CASES}")
-    # Sorted: the order of hinges is part of a proof, and must not hang on how a book was made.
-    held = {s: q for s, q in sorted(book.positions.items()) if q}
-    result = []
-    for prefix in itertools.product(*(range(len(chain)) for chain in chains)):
-        full = [leg for chain, k in zip(chains, prefix, strict=True) for leg in chain[:k]]
-        options = [chain[k] for chain, k in zip(chains, prefix, strict=True)]
-        result.append(Case(held, tuple(full), tuple(options)))
-    return tuple(result)
-
-
-def _option(leg: Leg) -> Option:
-    return Option(leg.instrument, leg.side.sign * leg.quantity, leg.limit)
-
-
-def _chains(book: Book) -> list[list[Option]]:
-    """Open orders as chains: each order after the one that it waits for.
-
-    Of several orders that wait for the same one, the first continues its chain. The others start
-    their own, as if they waited for nothing: the market may do more, never less.
-    """
-    chains: list[list[Option]] = []
-    ends: dict[str, list[Option]] = {}
-    for order in book.open_orders:
-        if not order.remaining:
-            continue
-        option = Option(order.instrument, order.signed_remaining, order.limit)
-        chain = ends.pop(order.waits_for, None) if order.waits_for is not None else None
-        if chain is None:
-            chain = []
-            chains.append(chain)
-        chain.append(option)
-        ends[order.order_id] = chain
-    return chains
 
 
 def loss_form(case: Case, stress: Stress, band: Band, book: Book) -> Form:
@@ -274,98 +156,3 @@ class Terms:
     def form(self) -> Form:
         """The finished form."""
         return Form(self.constant, tuple(self.linear), tuple(self.hinges))
-
-
-def cost_bound(
-    every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book, slices: int
-) -> int:
-    """C: fees of every entry, and closing the largest book, at the worst price of the set.
-
-    Args:
-        slices: orders that an exit of one position may take, after the one that reduces it; each
-            rounds its fee up by less than one base unit.
-    """
-    fees = 0
-    legs = {id(leg): leg for case in every for leg in (*case.full, *case.options)}
-    for leg in legs.values():
-        worst = max(leg.limit, dearest(leg.instrument, stress, band, book))
-        fees += costs.entry(abs(leg.instrument.notional(leg.quantity, worst)))
-    exits = lots_apart(every, stress, band, book, slices)
-    for symbol in sorted({s for case in every for s in case.symbols}):
-        largest = max(case.largest(symbol) for case in every)
-        instrument = book.instruments[symbol]
-        price = dearest(instrument, stress, band, book)
-        if instrument.margin is not None:
-            exits += stress.horizon  # a payment of funding is rounded by less than one base unit
-        # A fill is rounded to the tick against the fund after the slippage, and the fee is on it.
-        tick = instrument.notional(largest, instrument.tick)
-        exits += costs.exit(instrument.notional(largest, price))
-        exits += _optional(symbol, largest, stress, costs, band, book)
-        exits += tick + costs.entry(tick) + 1 + slices
-    return fees + exits
-
-
-def legging_gain(
-    every: Sequence[Case], stress: Stress, costs: Costs, band: Band, book: Book, slices: int
-) -> int:
-    """What legs that close at different times can bring at most; what they can cost is in C.
-
-    It raises the high-water mark, so it counts in the gain.
-    """
-    total = lots_apart(every, stress, band, book, slices)
-    if not costs.legging:
-        return total
-    for symbol in sorted({s for case in every for s in case.symbols}):
-        largest = max(case.largest(symbol) for case in every)
-        price = dearest(book.instruments[symbol], stress, band, book)
-        total += costs.apart(book.instruments[symbol].notional(largest, price))
-        total += _optional(symbol, largest, stress, costs, band, book)
-    return total
-
-
-def lots_apart(every: Sequence[Case], stress: Stress, band: Band, book: Book, slices: int) -> int:
-    """What a way out may lose or gain because each of its slices is rounded to lots, leg by leg.
-
-    Args:
-        slices: as for ``cost_bound``; the one that reduces comes before them.
-    """
-    symbols = sorted({s for case in every for s in case.symbols})
-    if len(symbols) < 2:
-        return 0
-    total = 0
-    for symbol in symbols:
-        instrument = book.instruments[symbol]
-        curve = envelope(instrument, stress, band, book)
-        if curve is not None:
-            total += instrument.notional(instrument.lot, curve.highest - curve.lowest)
-            continue
-        low, high = stress.box[stress.driver(symbol)]
-        lot = instrument.notional(instrument.lot, worst_price(symbol, stress, band))
-        total += ceil_div(lot * (high - low), SCALE)
-    return (slices + 1) * total
-
-
-def _optional(
-    symbol: str, largest: int, stress: Stress, costs: Costs, band: Band, book: Book
-) -> int:
-    """The legging allowance of an option on its underlying's notional.
-
-    Legs part by a share of the underlying's price; an option moves by no more than that price does.
-    """
-    instrument = book.instruments[symbol]
-    if instrument.kind is not Kind.OPTION or not costs.legging:
-        return 0
-    on = instrument.moves_with
-    return costs.apart(book.exposure(symbol, largest, {on: worst_price(on, stress, band)}))
-
-
-def dearest(instrument: Instrument, stress: Stress, band: Band, book: Book) -> int:
-    """The highest price of ``instrument`` in the set: costs are proportional to it."""
-    curve = envelope(instrument, stress, band, book)
-    return worst_price(instrument.symbol, stress, band) if curve is None else curve.highest
-
-
-def worst_price(symbol: str, stress: Stress, band: Band) -> int:
-    """The highest price in the set of a ``symbol`` with a driver of its own."""
-    _, high = stress.price_box(symbol)
-    return ceil_div(band[symbol][1] * (SCALE + high), SCALE)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.activity import Activity
+from agent_fund.guard.cases import Case
 from agent_fund.guard.clauses import facts_of, judged
-from agent_fund.guard.compile import Case
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.guardrails import (
     cash_floor,
@@ -29,8 +29,8 @@ from agent_fund.guard.guardrails import (
     venue_exposure,
 )
 from agent_fund.guard.language.facts import Facts
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import after_transfers
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.solvency import exit_capacity, initial_margin, solvency
 from agent_fund.guard.verdict import Situation
 

@@ -19,18 +19,13 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal
 from agent_fund.domain.transfer import PROPOSED, Transit
-from agent_fund.guard.compile import (
-    Band,
-    Case,
-    Terms,
-    best_fill,
-    cases,
-    cost_bound,
-    worst_fill,
-)
+from agent_fund.guard.band import Band
+from agent_fund.guard.cases import Case, cases
+from agent_fund.guard.compile import Terms, best_fill, worst_fill
+from agent_fund.guard.cost_bound import cost_bound
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.pricing.envelopes import envelope
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.losses import Loss
 from agent_fund.guard.stress.lost_book import concerns, gain_without, loss_without
 from agent_fund.guard.stress.stress_set import Stress

@@ -14,14 +14,16 @@ from typing import Any, NamedTuple
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Band, cases, cost_bound, legging_gain
+from agent_fund.guard.band import Band
+from agent_fund.guard.cases import cases
+from agent_fund.guard.cost_bound import cost_bound, legging_gain
 from agent_fund.guard.kernel.certificate import Certificate
 from agent_fund.guard.kernel.check import proved_bound
 from agent_fund.guard.kernel.codec import decode_certificate, dumps, encode_certificate
 from agent_fund.guard.kernel.form import SCALE, KernelError
 from agent_fund.guard.machine import Bounds
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Obligation, Role, obligations
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 
 VERSION = 3
 

@@ -12,7 +12,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Proposal, Side
-from agent_fund.guard.compile import Case
+from agent_fund.guard.cases import Case
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.finding import Finding
 

@@ -11,11 +11,14 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal
 from agent_fund.guard.activity import NOTHING_SENT, Activity
-from agent_fund.guard.compile import Band
+from agent_fund.guard.band import Band
 from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.machine import Bounds, Mode
 from agent_fund.guard.proof import Proof
 from agent_fund.guard.repair.distance import words
+
+HOLD = Proposal()
+"""What is sent of a refused trade: nothing."""
 
 
 @dataclass(frozen=True)

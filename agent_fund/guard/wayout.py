@@ -15,8 +15,8 @@ from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.money import ceil_div
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.pricing.envelopes import envelope
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.verdict import Situation
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
+from agent_fund.backtest.parts import Parts
 from agent_fund.devnet.plan import MARGINED, SPOT, VENUES, Plan, Step
 from agent_fund.domain.settlement import RATE_SCALE
 from agent_fund.paper.errors import PaperError

@@ -24,6 +24,7 @@ from agent_fund.paper.errors import PaperError
 T = TypeVar("T")
 
 _SAMPLES = 4
+_SHORTEST = 500  # milliseconds between two samples: exchanges count requests
 _LONGEST = 5_000  # milliseconds between two samples, at which operators are heard and legs tended
 _PATIENCE = 3  # bars for which a bar waits for a price before the last one is carried on
 
@@ -113,9 +114,9 @@ class LiveFeed:
             self._idle()
             if self._stop(-1):
                 return None
-            found = self._run(self._prices())
-            latest |= {symbol: price for symbol, price in found.items() if price > 0}
-            marks |= self._run(self._marks())
+            prices, marked = self._run(self._market())
+            latest |= {symbol: price for symbol, price in prices.items() if price > 0}
+            marks |= {symbol: mark for symbol, mark in marked.items() if mark.mark > 0}
             if last is not None and self._clock.now() >= due + _PATIENCE * self._length:
                 latest, marks = self._carried(latest, marks, last)
             missing = [
@@ -135,7 +136,8 @@ class LiveFeed:
             now = self._clock.now()
             if now >= due and whole:
                 break
-            self._clock.sleep(max(min(self._length // _SAMPLES, _LONGEST, due - now), 10))
+            pause = min(max(self._length // _SAMPLES, _SHORTEST), _LONGEST)
+            self._clock.sleep(max(min(pause, due - now), 10))
         depth = self._run(self._depth())
         volumes = tuple(depth.get(i.symbol, 0) for i in self._instruments)
         opens, closes = seen[0], seen[-1]
@@ -186,6 +188,11 @@ class LiveFeed:
                     known.setdefault(symbol, Mark(last[8][number], last[10][number]))
         return prices, known
 
+    async def _market(self) -> tuple[dict[str, int], dict[str, Mark]]:
+        """Prices and marks, asked for at once: one market, not two."""
+        prices, marks = await asyncio.gather(self._prices(), self._marks())
+        return prices, marks
+
     async def _prices(self) -> dict[str, int]:
         asked = [(self._adapters[n], lines) for n, lines in self._by_venue.items() if lines]
         found = await asyncio.gather(*(_told(adapter.prices(lines)) for adapter, lines in asked))
@@ -197,8 +204,7 @@ class LiveFeed:
             for name, adapter in self._margined.items()
         ]
         found = await asyncio.gather(*(_told(adapter.marks(lines)) for adapter, lines in asked))
-        told = {symbol: mark for marks in found for symbol, mark in marks.items()}
-        return {symbol: mark for symbol, mark in told.items() if mark.mark > 0}
+        return {symbol: mark for marks in found for symbol, mark in marks.items()}
 
     async def _depth(self) -> dict[str, int]:
         asked = [(self._adapters[n], lines) for n, lines in self._by_venue.items() if lines]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent_fund.agents.strategy import Strategy
-from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.runfile.scalars import seconds
 from agent_fund.backtest.session import Market, Session
 from agent_fund.domain.instrument import Instrument

@@ -135,13 +135,8 @@ class Reconciler:
         return any(i.margin is not None for i in lines)
 
     def _margin_account(self, venue: str, found: Holdings, ledger: Ledger) -> None:
-        """Cash and positions, once the fund has heard all; what differs twice alike is an alarm."""
-        try:
-            if self._clearing.pending(venue):
-                return
-        except ExecutionError as error:
-            self.silent[venue] = str(error)
-            return
+        """Cash and positions; what differs is an alarm if it does so twice alike, and the fund has
+        heard all that the venue has to tell."""
         currency, differing = self._currency, dict[str, tuple[int, int]]()
         slack = _ROUNDING * 10**currency.scale
         lines = [i for i in self._instruments.values() if i.venue.name == venue]
@@ -150,6 +145,12 @@ class Reconciler:
             there = found.assets.get(asset.symbol, 0)
             if abs(there - booked) > (slack if asset == currency else 0):
                 differing[asset.symbol] = (there, booked)
+        try:
+            if differing and self._clearing.pending(venue):
+                return
+        except ExecutionError as error:
+            self.silent[venue] = str(error)
+            return
         before = self._seen.get(venue, {})
         self._seen[venue] = differing
         for asset in (currency, *(i.base for i in lines)):

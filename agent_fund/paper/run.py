@@ -13,9 +13,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
 from agent_fund.backtest.errors import Interrupted
 from agent_fund.backtest.genesis import PAPER, genesis, run_digest
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.run import Finished, end, opened_log, run_folder, told
 from agent_fund.backtest.session import open_session, require_admits_something
 from agent_fund.execution.keys.detect import (

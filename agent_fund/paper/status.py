@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from agent_fund.audit.track_record import share_text
-from agent_fund.backtest.assemble import Parts
+from agent_fund.backtest.parts import Parts
 from agent_fund.domain.order import Order
 from agent_fund.execution.live.alarms import Alarms
 from agent_fund.fund.control_status import OpenOrder, Position, Status, VenueHealth

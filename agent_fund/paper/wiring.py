@@ -59,6 +59,8 @@ from agent_fund.paper.connections import (
 from agent_fund.paper.errors import PaperError
 
 LOOPBACK = "loopback"
+# Milliseconds for one unit of request weight: Binance allows 6,000 a minute, futures 2,400.
+_SPOT_MS, _FUTURES_MS = 10, 25
 _TAKEN = ("router", "carriage")  # the tape knows these by their names
 _LOOPBACK_KEYS = ("loopback-key", "loopback-secret")  # of the devnet's exchange; open nothing else
 
@@ -282,14 +284,16 @@ class Wiring:
     # -- elsewhere ----------------------------------------------------------------------------
 
     def _exchange(self, venue: str, spec: ExchangeSpec) -> Adapter:
-        setting = Setting(url=spec.url)
+        setting = Setting(url=spec.url, rate_limit_ms=_SPOT_MS)
         keys = self._credentials(spec)
         return binance_spot(venue, keys, self._markets(venue, spec), _fees(spec), setting)
 
     async def _margined(self, venue: str, spec: ExchangeSpec) -> MarginAdapter:
-        markets, fees, setting = self._markets(venue, spec), _fees(spec), Setting(url=spec.url)
+        markets, fees = self._markets(venue, spec), _fees(spec)
         if spec.kind == "binance_futures":
+            setting = Setting(url=spec.url, rate_limit_ms=_FUTURES_MS)
             return binance_futures(venue, self._credentials(spec), markets, fees, setting)
+        setting = Setting(url=spec.url)
         signer = await self._keyring.evm(spec.credentials)
         user = spec.user or signer.address
         return hyperliquid(venue, signer, user, markets, fees, setting, testnet=spec.testnet)

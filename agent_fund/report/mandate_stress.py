@@ -9,8 +9,9 @@ from agent_fund.guard.explain.explained import percent
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.language.formula import number
 from agent_fund.guard.stress.calibration import Calibration
+from agent_fund.guard.stress.factor import BETA_UNIT
 from agent_fund.guard.stress.losses import Loss
-from agent_fund.guard.stress.stress_set import BETA_UNIT, EXPECTED, Stress
+from agent_fund.guard.stress.stress_set import EXPECTED, Stress
 from agent_fund.guard.stress.stress_set import percent as moved
 
 Rows = tuple[tuple[str, str], ...]

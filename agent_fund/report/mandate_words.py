@@ -22,8 +22,9 @@ from agent_fund.guard.explain.explained import (
 )
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.codec import dumps
-from agent_fund.guard.mandate import Mandate, ResolvedMandate
+from agent_fund.guard.mandate import Mandate
 from agent_fund.guard.repair.distance import Repair
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.report.mandate_stress import Rows, rule_rows, set_rows
 

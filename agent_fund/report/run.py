@@ -12,7 +12,7 @@ import pandas as pd
 
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.fund.monitor import Monitor
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 
 
 class RunFile(Protocol):

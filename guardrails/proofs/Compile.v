@@ -1,6 +1,6 @@
 (** From a book to the kernel's normal form, and from accepted certificates to a covered book.
 
-    This is the trusted part of [agent_fund/guard/compile.py] and [obligations.py] for instruments
+    This is the trusted part of [agent_fund/guard/compile.py], [cases.py] and [obligations.py] for instruments
     whose price is [price * (1 + return)] (spot and perpetuals), over again: held positions at any
     price of a band, legs at their limits, the loss of a venue as a constant. Forms are in base
     units of NAV times [Checker.scale]; a kernel scenario has one move a driver, in units of

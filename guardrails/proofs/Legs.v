@@ -1,7 +1,7 @@
 (** Ordered legs: each leg of a chain waits until the one before it is wholly filled, so the market
     picks a prefix of full legs, one leg that may be filled in part, and none after it.
 
-    [cases] is [agent_fund/guard/compile.py]'s: the product, over the chains, of the leg that is the
+    [cases] is [agent_fund/guard/cases.py]'s: the product, over the chains, of the leg that is the
     first not known to be full. A verdict certifies every case; the theorems say that this covers
     every book that its own fills can make, at every moment. *)
 Require Import QArith Qminmax Lqa List.

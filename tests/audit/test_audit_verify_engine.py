@@ -16,8 +16,9 @@ from audit_runs import Runs
 from agent_fund.audit.errors import VerificationError
 from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.audit.verify import HISTORY, LOG, SUMMARY, verify
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
 from agent_fund.backtest.genesis import genesis
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.session import open_session
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.limit import Guardrail

@@ -20,7 +20,7 @@ from agent_fund.execution.costs import (
 )
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.limit import Guardrail
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import Stress
 
 CONFIG: dict[str, Any] = {

@@ -15,10 +15,11 @@ from test_audit_verify_engine import run
 
 from agent_fund.audit.errors import VerificationError
 from agent_fund.audit.verify import verify
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
+from agent_fund.backtest.parts import Parts
 from agent_fund.fund.flow_queue import FlowQueue
 from agent_fund.fund.fund import Fund
-from agent_fund.guard import engine, limits, machine
+from agent_fund.guard import certifier, limits, machine
 from agent_fund.guard.activity import NOTHING_SENT
 from agent_fund.guard.guardrails.fixed_floor import fixed_floor
 from agent_fund.guard.guardrails.limit import Guardrail
@@ -216,7 +217,7 @@ def test_an_engine_that_looks_past_the_floor_is_refused(
     due = FlowQueue.due
     with monkeypatch.context() as patched:
         patched.setattr(machine, "is_safe", lax)
-        patched.setattr(engine, "is_safe", lax)
+        patched.setattr(certifier, "is_safe", lax)
         # The redemption that waits would be let through too; it is told once, and left there.
         patched.setattr(
             FlowQueue, "due", lambda queue, time: queue._told is None and due(queue, time)

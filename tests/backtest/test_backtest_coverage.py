@@ -21,7 +21,9 @@ from agent_fund.backtest.run import backtest
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.stress.budget import Budget, Combination
 from agent_fund.guard.stress.excursions import Past
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 
 Workspace = Callable[..., Path]
 

@@ -14,15 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_fund.backtest.assemble import assemble
+from agent_fund.backtest.difference import Difference
 from agent_fund.backtest.errors import RunFileError
-from agent_fund.backtest.lookahead import (
-    FILES,
-    MEMORY,
-    Checked,
-    Difference,
-    check_lookahead,
-    cut_points,
-)
+from agent_fund.backtest.lookahead import FILES, MEMORY, Checked, check_lookahead, cut_points
 from agent_fund.backtest.perturbed_workspace import copy_perturbed
 from agent_fund.backtest.runfile.load import load_runfile
 from agent_fund.market.catalog import Catalog

@@ -9,7 +9,8 @@ from cli_workspace import told
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_fund.backtest.assemble import Parts, assemble
+from agent_fund.backtest.assemble import assemble
+from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.whatif import ask, bar_at, parse_trade
 from agent_fund.cli.main import run
 from agent_fund.domain.errors import DomainError

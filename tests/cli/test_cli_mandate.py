@@ -15,7 +15,7 @@ from agent_fund.backtest.calibrated import load_mandate
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.init import template
 from agent_fund.cli.main import run
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 
 Capture = pytest.CaptureFixture[str]
 

@@ -203,6 +203,12 @@ def test_rates_and_receipts_are_read_page_by_page(
             assert told == {place.btc.symbol: 15 * 10**8}
             received = await adapter.funding(start)
             assert [USD.amount(r.amount) for r in received] == [-6, -12, -18, -24, -30]
+            await trade(adapter, place.eth, "1", "b")
+            w.clock.pass_by(HOUR)
+            for symbol in ("BTCUSDT", "ETHUSDT"):
+                w.exchange.fund(symbol, Decimal("0.0001"))
+            with pytest.raises(ExecutionError, match="are not shown"):
+                await adapter.funding(start)  # two at one time may not be all
 
     asyncio.run(run())
 

@@ -19,6 +19,8 @@ from agent_fund.devnet.packages import missing
 from agent_fund.devnet.plan import EXCHANGE
 from agent_fund.domain.order import Order, Purpose, Side, Status
 from agent_fund.execution.live.leg_state import LegState
+from agent_fund.execution.live.live_clearing import LiveClearing
+from agent_fund.execution.live.tape import Tape
 from agent_fund.paper.reconcile import Reconciler
 
 pytestmark = pytest.mark.skipif(
@@ -278,6 +280,7 @@ def reconciler(stage: Stage, one: Process) -> Callable[[], None]:
         one.alarms,
         one.run,
         time.time_ns() // 1_000_000,
+        LiveClearing({}, Tape(one.file), one.alarms, one.run, lambda: 0, 0),
     )
     return lambda: made.compare(one.ledger, one.desk.book())
 

@@ -38,7 +38,7 @@ from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Machine
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Situation
 from agent_fund.market.snapshot import History, Snapshot

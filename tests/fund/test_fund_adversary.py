@@ -22,7 +22,7 @@ from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.fund.flow_queue import FlowQueue
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.unguarded import Unguarded
-from agent_fund.guard import engine, machine, obligations, proof
+from agent_fund.guard import certifier, machine, obligations, proof
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.kernel.form import SCALE, Form
@@ -258,7 +258,7 @@ def test_a_broken_limit_with_every_assumption_intact_is_called_a_defect(monkeypa
     """The monitor tells our own defect from a failed assumption."""
     market = _rise_then_fall(SIZE)
     resolved = mandate(("A",), SIZE, LIMIT, Fraction(0), Fraction(0))
-    monkeypatch.setattr(engine, "is_safe", lambda *rest: True)
+    monkeypatch.setattr(certifier, "is_safe", lambda *rest: True)
     monkeypatch.setattr(machine, "is_safe", lambda *rest: True)
     monkeypatch.setattr(Machine, "try_decide", lambda self, bounds: not self.decide(bounds))
     run = _breaks(market, resolved, gate=None, fee=Fraction(0), spread=Fraction(0))

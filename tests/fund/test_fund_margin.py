@@ -29,7 +29,7 @@ from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.transfer import Transfer
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.unguarded import Unguarded
-from agent_fund.guard import engine, obligations, proof
+from agent_fund.guard import certifier, obligations, proof
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.machine import Mode
 
@@ -192,7 +192,7 @@ def test_mutant_that_forgets_the_margin_accounts_is_liquidated(monkeypatch):
         return replace(bounds_of(mandate, book, proposal, band, every, certificates), shortfall=0)
 
     bounds_of = proof.bounds_of
-    for module in (engine, proof):
+    for module in (certifier, proof):
         monkeypatch.setattr(module, "bounds_of", forgetful)
     assert liquidated_though_all_held() > 0
 

@@ -10,7 +10,7 @@ from agent_fund.fund.monitor import Monitor, Prices
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.budget import Budget
 from agent_fund.guard.stress.declared import combination
 from agent_fund.guard.stress.stress_set import Stress

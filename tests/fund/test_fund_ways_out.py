@@ -10,7 +10,8 @@ from margin_world import FINE, PERP, SPOT, MarginMarket, Set, mandate, world
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Leg, Order, Proposal, Purpose, Side, Status
 from agent_fund.domain.transfer import Transfer
-from agent_fund.guard.compile import cases, cost_bound, legging_gain, lots_apart
+from agent_fund.guard.cases import cases
+from agent_fund.guard.cost_bound import cost_bound, legging_gain, lots_apart
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.machine import Mode
 from agent_fund.guard.solvency import solvency

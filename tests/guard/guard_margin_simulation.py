@@ -21,8 +21,10 @@ from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.margin_safety import margin_safety
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.resolved_mandate import ResolvedMandate
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 
 USD = Asset("USD", 6)
 SPOT, PERP = Venue("spot"), Venue("perp")

@@ -21,10 +21,12 @@ from agent_fund.guard.guardrails.hedge_coverage import hedge_coverage
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.guardrails.net_exposure import net_exposure
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.repair.distance import Repair, departure
 from agent_fund.guard.repair.scaled import of_lots
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.resolved_mandate import ResolvedMandate
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 from agent_fund.guard.verdict import Situation
 
 USD = Asset("USD", 8)

@@ -11,8 +11,9 @@ from agent_fund.domain.order import Leg, Order, Purpose, Side
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
-from agent_fund.guard.mandate import ResolvedMandate
-from agent_fund.guard.stress.stress_set import Factor, Stress
+from agent_fund.guard.resolved_mandate import ResolvedMandate
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Situation
 
 USD = Asset("USD", 4)

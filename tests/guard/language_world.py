@@ -27,7 +27,9 @@ from agent_fund.guard.language.expression import (
     Selection,
 )
 from agent_fund.guard.language.facts import Facts
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 
 USD = Asset("USD", 6)
 CHAIN, OTHER = Chain("eip155:1"), Chain("eip155:10")

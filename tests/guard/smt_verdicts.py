@@ -25,7 +25,8 @@ from agent_fund.domain.order import Leg, Order, Proposal, Side
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.pricing.envelopes import envelope
 from agent_fund.guard.pricing.piecewise import Piecewise
-from agent_fund.guard.stress.stress_set import Factor, Stress
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
 
 Band = Mapping[str, tuple[int, int]]
 Question = tuple[Book, Proposal, Stress, Band]

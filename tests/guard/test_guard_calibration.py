@@ -26,11 +26,13 @@ from agent_fund.guard.guardrails.net_exposure import net_exposure
 from agent_fund.guard.guardrails.venue_exposure import venue_exposure
 from agent_fund.guard.kernel.codec import dumps
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.budget import BudgetRule
 from agent_fund.guard.stress.calibration import Calibration
 from agent_fund.guard.stress.excursions import Past
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 
 BASKETS = [
     {"AAA": "1"},

@@ -20,8 +20,9 @@ from agent_fund.guard.kernel.certificate import Leaf
 from agent_fund.guard.kernel.form import KernelError
 from agent_fund.guard.language.clause import written
 from agent_fund.guard.language.demand import require_resolvable
-from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
+from agent_fund.guard.mandate import Mandate, calibrated, costs
 from agent_fund.guard.proof import Proof
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.search.finder import Finder
 from agent_fund.guard.verdict import Outcome
 

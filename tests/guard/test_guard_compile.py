@@ -26,18 +26,12 @@ from hypothesis import strategies as st
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Leg, Proposal, Side
-from agent_fund.guard.compile import (
-    MAX_CASES,
-    Case,
-    TooManyCasesError,
-    cases,
-    cost_bound,
-    gain_form,
-    loss_form,
-    worst_price,
-)
+from agent_fund.guard.cases import MAX_CASES, Case, TooManyCasesError, cases
+from agent_fund.guard.compile import gain_form, loss_form
+from agent_fund.guard.cost_bound import cost_bound
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.kernel.form import SCALE
+from agent_fund.guard.pricing.dearest import worst_price
 
 
 def worst(world: World, scenario: tuple[Fraction, ...]) -> tuple[Fraction, Fraction]:

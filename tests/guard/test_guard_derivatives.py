@@ -11,7 +11,8 @@ from guard_derivative_simulation import DRIVERS, Case, history, random_case
 from guard_reference import form_value
 
 from agent_fund.domain.order import Proposal, Side
-from agent_fund.guard.compile import cases, gain_form, loss_form
+from agent_fund.guard.cases import cases
+from agent_fund.guard.compile import gain_form, loss_form
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.machine import Bounds
 from agent_fund.guard.obligations import Role, obligations

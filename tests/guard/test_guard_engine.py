@@ -30,16 +30,18 @@ from hypothesis import strategies as st
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Order, Proposal
-from agent_fund.guard.engine import Guard, price_band
+from agent_fund.guard.band import price_band
+from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.concentration import concentration
 from agent_fund.guard.guardrails.gross_leverage import gross_leverage
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE, KernelError, StressSet
 from agent_fund.guard.machine import is_safe
-from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
+from agent_fund.guard.mandate import Mandate, calibrated, costs
 from agent_fund.guard.proof import Proof, proved_bounds
 from agent_fund.guard.repair.scaled import STEPS, scale
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Situation
 

@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Case, cases
+from agent_fund.guard.cases import Case, cases
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.finding import Finding

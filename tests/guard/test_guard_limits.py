@@ -26,7 +26,7 @@ from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.transfer import Transfer, Transit
-from agent_fund.guard.compile import cases
+from agent_fund.guard.cases import cases
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.finding import Finding
@@ -43,8 +43,8 @@ from agent_fund.guard.guardrails.liquidity import liquidity, way_out
 from agent_fund.guard.guardrails.margin_safety import margin_safety
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.limits import always, pre_trade
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import after_transfers
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.solvency import initial_margin, solvency
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Situation

@@ -18,10 +18,10 @@ from agent_fund.guard.engine import Guard
 from agent_fund.guard.kernel.certificate import SHIFT, Leaf
 from agent_fund.guard.kernel.form import SCALE, KernelError
 from agent_fund.guard.machine import is_safe
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import obligations
 from agent_fund.guard.proof import Proof, proved_bounds
 from agent_fund.guard.reduction import reduction
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.search.finder import Finder
 from agent_fund.guard.search.program import Optimum
 from agent_fund.guard.search.relaxation import Box, FloatForm
@@ -196,8 +196,9 @@ def test_a_certificate_that_no_longer_fits_is_a_look_without_reuse() -> None:
         if situation is not None and guard.look(situation) is not None:
             break
 
-    for shape, proof in guard._known.items():
-        guard._known[shape] = Proof(tuple(Leaf((7,), ((99, 1),)) for _ in proof.certificates))
+    known = guard._certifier._known
+    for shape, proof in known.items():
+        known[shape] = Proof(tuple(Leaf((7,), ((99, 1),)) for _ in proof.certificates))
     assert guard.look(situation) is not None
 
 

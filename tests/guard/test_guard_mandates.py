@@ -19,7 +19,7 @@ from agent_fund.domain.transfer import Transfer
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.fixed_floor import floor_of
 from agent_fund.guard.language.demand import require_resolvable
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.excursions import Past
 from agent_fund.guard.verdict import Outcome, Situation
 

@@ -22,7 +22,8 @@ from guard_reference import form_value
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal, Side
-from agent_fund.guard.compile import cases, cost_bound
+from agent_fund.guard.cases import cases
+from agent_fund.guard.cost_bound import cost_bound
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.kernel.form import SCALE

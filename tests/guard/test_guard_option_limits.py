@@ -13,7 +13,9 @@ from agent_fund.domain.derivative import FutureTerms, OptionTerms, PoolTerms
 from agent_fund.domain.instrument import Asset, Instrument, Kind, Venue
 from agent_fund.domain.margin import Margin, Tier
 from agent_fund.domain.order import Leg, Proposal, Side
-from agent_fund.guard.compile import cases, cost_bound, legging_gain, loss_form, lots_apart
+from agent_fund.guard.cases import cases
+from agent_fund.guard.compile import loss_form
+from agent_fund.guard.cost_bound import cost_bound, legging_gain, lots_apart
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails import (
@@ -24,10 +26,10 @@ from agent_fund.guard.guardrails import (
 )
 from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.form import SCALE
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Role, obligations
 from agent_fund.guard.pricing.assumptions import pricing
 from agent_fund.guard.pricing.envelopes import envelope
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.solvency import initial_margin, initial_need, solvency
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Situation

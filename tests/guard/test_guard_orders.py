@@ -34,7 +34,7 @@ from agent_fund.domain.instrument import Asset, Chain, Instrument, Kind, Venue
 from agent_fund.domain.margin import Margin, Tier
 from agent_fund.domain.order import Leg, Order, Proposal, Side
 from agent_fund.domain.transfer import Transfer
-from agent_fund.guard.compile import cases
+from agent_fund.guard.cases import cases
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.guardrails import (
@@ -54,7 +54,8 @@ from agent_fund.guard.guardrails.fixed_floor import fixed_floor
 from agent_fund.guard.guardrails.limit import MOST_BARS, Guardrail
 from agent_fund.guard.guardrails.reduce_only import reduces
 from agent_fund.guard.limits import pre_trade
-from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
+from agent_fund.guard.mandate import Mandate, calibrated, costs
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.verdict import Outcome, Situation
 
 EMPTY = make_situation(make_book())

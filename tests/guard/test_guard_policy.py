@@ -15,7 +15,7 @@ from language_world import BTC, BTCP, ETH, ETHP, INSTRUMENTS, World, random_worl
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import cases
+from agent_fund.guard.cases import cases
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails import (
     cash_floor,
@@ -52,7 +52,9 @@ from agent_fund.guard.policy.statements import statements
 from agent_fund.guard.policy.subject import Subject, subject
 from agent_fund.guard.policy.unknowns import LOSS
 from agent_fund.guard.stress.calibration import Calibration
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 
 # Every line of an asset at one price, which hedge coverage in the language takes for granted.
 PRICES = {"ETH": 200_000, "BTC": 300_005, "ETH-PERP": 200_000, "BTC-PERP": 3_000_050}

@@ -33,10 +33,11 @@ from agent_fund.guard.guardrails.max_drawdown import max_drawdown
 from agent_fund.guard.kernel.certificate import ONE, Leaf
 from agent_fund.guard.kernel.form import Form, KernelError
 from agent_fund.guard.machine import is_safe
-from agent_fund.guard.mandate import Mandate, ResolvedMandate, calibrated, costs
+from agent_fund.guard.mandate import Mandate, calibrated, costs
 from agent_fund.guard.proof import proved_bounds
 from agent_fund.guard.repair.distance import BY_SCALE, Repair, departure, nearest
 from agent_fund.guard.repair.scaled import STEPS, bisected, of_lots, scale
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.search.finder import Finder
 from agent_fund.guard.stress.stress_set import Stress
 from agent_fund.guard.verdict import Outcome, Verdict

@@ -26,7 +26,9 @@ from agent_fund.guard.stress.budget import Budget, BudgetRule, Combination, used
 from agent_fund.guard.stress.calibration import Calibration
 from agent_fund.guard.stress.declared import budget, combination, declared_boxes
 from agent_fund.guard.stress.excursions import Past
-from agent_fund.guard.stress.stress_set import Factor, Stress, Tie
+from agent_fund.guard.stress.factor import Factor
+from agent_fund.guard.stress.stress_set import Stress
+from agent_fund.guard.stress.tie import Tie
 
 SYMBOLS = ("AAA", "BBB", "CCC")
 HALF = SCALE // 2

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.transfer import Transfer
 from agent_fund.guard.activity import NOTHING_SENT, Activity
-from agent_fund.guard.compile import cases
+from agent_fund.guard.cases import cases
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.guardrails.message_throttle import message_throttle
 from agent_fund.guard.guardrails.repeated_execution_throttle import repeated_execution_throttle
 from agent_fund.guard.guardrails.turnover_throttle import turnover_throttle
 from agent_fund.guard.limits import activity_after, pre_trade
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.verdict import Outcome, Situation, Verdict
 
 START = make_situation(make_book(positions={"AAA": 500, "BBB": 5_000}))

@@ -13,7 +13,8 @@ from random import Random
 import pytest
 from smt_verdicts import Question, Script, ask_cvc5, ask_z3, with_factors, with_options
 
-from agent_fund.guard.compile import cases, loss_form
+from agent_fund.guard.cases import cases
+from agent_fund.guard.compile import loss_form
 from agent_fund.guard.search.finder import Finder, form_at
 
 CASES, PARTS = 2_100, 30

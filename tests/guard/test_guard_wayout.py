@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_fund.domain.order import Proposal, Side
-from agent_fund.guard.compile import cases, lots_apart
+from agent_fund.guard.cases import cases
+from agent_fund.guard.cost_bound import lots_apart
 from agent_fund.guard.costs import Costs
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.guardrails.concentration import concentration

@@ -27,7 +27,7 @@ from agent_fund.domain.derivative import OptionTerms
 from agent_fund.domain.instrument import Asset, Instrument, Kind
 from agent_fund.domain.order import Leg, Order, Proposal, Purpose, Side
 from agent_fund.domain.transfer import Transfer
-from agent_fund.guard.compile import cases
+from agent_fund.guard.cases import cases
 from agent_fund.guard.language.clause import Clause, written
 from agent_fund.guard.language.evaluate import violation
 from agent_fund.guard.language.expand import interval

@@ -20,7 +20,7 @@ from language_world import (
     random_world,
 )
 
-from agent_fund.guard.compile import cases
+from agent_fund.guard.cases import cases
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.language import batch
 from agent_fund.guard.language.evaluate import evaluate, violation

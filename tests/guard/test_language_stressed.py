@@ -24,7 +24,8 @@ from agent_fund.domain.derivative import OptionTerms, PoolTerms
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument, Kind
 from agent_fund.domain.order import Leg, Proposal, Side
-from agent_fund.guard.compile import cases, loss_form
+from agent_fund.guard.cases import cases
+from agent_fund.guard.compile import loss_form
 from agent_fund.guard.kernel import certificate
 from agent_fund.guard.kernel.check import proved_bound
 from agent_fund.guard.kernel.form import SCALE, Form

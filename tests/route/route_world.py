@@ -28,7 +28,7 @@ from agent_fund.execution.route.goal import Goal
 from agent_fund.execution.route.search import Found, Router
 from agent_fund.execution.route.terms import RouteTerms
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.mandate import ResolvedMandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.excursions import Past
 from agent_fund.guard.verdict import Situation
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from agent_fund.domain.instrument import Asset, Instrument
+from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Order, Side
+from agent_fund.execution.cow.account import Account
 from agent_fund.execution.cow.allowance import Allowance
 from agent_fund.execution.cow.app_data import app_data
-from agent_fund.execution.cow.fate import execution, fate_of
+from agent_fund.execution.cow.fate import fate_of
 from agent_fund.execution.cow.leg import Leg
 from agent_fund.execution.cow.market import CowConfig, Market
 from agent_fund.execution.cow.order_book import ApiRefusedError, ApiSilentError, OrderBook
@@ -24,10 +25,8 @@ from agent_fund.execution.cow.settlement import Settlement
 from agent_fund.execution.cow.signed_order import cancellation
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.chain import UNCERTAIN, Chain
-from agent_fund.execution.evm.history import block_since
 from agent_fund.execution.evm.lane import Lane
 from agent_fund.execution.evm.outcome import BatchState, Outcome
-from agent_fund.execution.evm.token import Token
 from agent_fund.execution.live.adapter import (
     Capabilities,
     Holdings,
@@ -70,6 +69,14 @@ class CowAdapter:
         self._quotes = Quotes(api, signer.address, config.gas)
         self._allowance = Allowance(chain, lane, self._settlement)
         self._markets = {one.pair.instrument.symbol: one for one in config.markets}
+        self._account = Account(
+            config.venue,
+            tuple(self._markets.values()),
+            api,
+            chain,
+            self._settlement,
+            signer.address,
+        )
         self._given_up: set[str] = set()
         for market in config.markets:
             one = market.pair.instrument
@@ -228,28 +235,7 @@ class CowAdapter:
         Raises:
             ExecutionError: if one of them does not answer, or a trade's transfers are missing.
         """
-        owner = self._signer.address
-        try:
-            head = await self._chain.head()
-            assets = {}
-            for asset, token in self._tokens().items():
-                assets[asset.symbol] = token.arrived(await token.balance(self._chain, owner), asset)
-            first = await block_since(self._chain, since // 1000, head)
-            trades, sound = await self._settlement.trades(owner, first, head)
-            coin = await self._chain.coin(owner)
-            resting = await self._api.open_uids(owner)
-        except (*UNCERTAIN, ApiSilentError, ApiRefusedError) as error:
-            raise ExecutionError(self.name, str(error), "ask again") from None
-        if not sound:
-            raise ExecutionError(self.name, owner, "a trade without its transfers: look at it")
-        found = []
-        for trade in trades:
-            for market in self._markets.values():
-                final = head - trade.block >= self._chain.finality
-                if (done := execution(market, trade, owner, final=final)) is not None:
-                    found.append(("0x" + trade.uid.hex(), done[1]))
-                    break
-        return Holdings(assets, tuple(resting), tuple(found), coin)
+        return await self._account.holdings(since)
 
     async def prices(self, instruments: Sequence[Instrument]) -> Mapping[str, int]:
         """Half way between a quote to buy and one to sell the market's probe, down to the tick."""
@@ -295,13 +281,6 @@ class CowAdapter:
             fix = f"it trades {', '.join(self._markets)}"
             raise ExecutionError(self.name, instrument.symbol, fix)
         return market
-
-    def _tokens(self) -> dict[Asset, Token]:
-        found: dict[Asset, Token] = {}
-        for market in self._markets.values():
-            one = market.pair.instrument
-            found |= {one.base: market.pair.base, one.quote: market.pair.quote}
-        return found
 
 
 def _doubt(prepared: Prepared, detail: str) -> Report:

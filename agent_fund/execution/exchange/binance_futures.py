@@ -15,6 +15,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.exchange.answer import Unclear
 from agent_fund.execution.exchange.binance import PAGE, Binance, Endpoints
 from agent_fund.execution.exchange.connection import Connection
 from agent_fund.execution.exchange.margin_api import FundingRate, Income, MarketMark
@@ -120,22 +121,25 @@ class BinanceFutures(Binance):
             await self.connection.call("fapiPrivatePostCountdownCancelAll", parameters)
 
     async def income(self, since: int) -> Sequence[Income]:
-        """Funding, page by page; what two pages share is dropped."""
-        found: dict[str, Income] = {}
+        """Funding, page by page; pages overlap."""
+        found: list[Income] = []
         start = since
         while True:
             parameters = {"incomeType": "FUNDING_FEE", "startTime": start, "limit": PAGE}
             rows = await self.connection.call("fapiPrivateGetIncome", parameters)
-            before = len(found)
-            for row in rows:
-                payment = Income(
+            found += [
+                Income(
                     payment_id=str(row["tranId"]),
                     market=row["symbol"],
                     amount=Decimal(row["income"]),
                     asset=row["asset"],
                     time=int(row["time"]),
                 )
-                found[payment.payment_id] = payment
-            if len(rows) < PAGE or len(found) == before:
-                return list(found.values())
-            start = int(rows[-1]["time"])
+                for row in rows
+            ]
+            if len(rows) < PAGE:
+                return found
+            last = max(int(row["time"]) for row in rows)
+            if last == start:
+                raise Unclear(f"more than {PAGE} payments of one time are not shown")
+            start = last

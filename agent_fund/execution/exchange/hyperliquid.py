@@ -222,28 +222,28 @@ class Hyperliquid:
     async def income(self, since: int) -> Sequence[Income]:
         """Funding, page by page; a payment is known by its time and market, of which there is one.
 
-        What two pages share is dropped.
+        Pages overlap.
         """
-        found: dict[str, Income] = {}
+        found: list[Income] = []
         start = since
         while True:
             rows = await self._info(type="userFunding", user=self._user, startTime=start)
-            before = len(found)
-            for row in rows:
-                delta = row["delta"]
-                payment = Income(
-                    payment_id=f"{delta['coin']}-{row['time']}",
-                    market=delta["coin"],
-                    amount=Decimal(delta["usdc"]),
+            found += [
+                Income(
+                    payment_id=f"{row['delta']['coin']}-{row['time']}",
+                    market=row["delta"]["coin"],
+                    amount=Decimal(row["delta"]["usdc"]),
                     asset=USDC,
                     time=int(row["time"]),
                 )
-                found[payment.payment_id] = payment
+                for row in rows
+            ]
             if len(rows) < FUNDING_PAGE:
-                return list(found.values())
-            if len(found) == before:
+                return found
+            last = max(int(row["time"]) for row in rows)
+            if last == start:
                 raise Unclear(f"more than {FUNDING_PAGE} payments of one time are not shown")
-            start = max(int(row["time"]) for row in rows)
+            start = last
 
     async def adjust_clock(self) -> None:
         """Nothing to adjust: nonces may be two days old, and expiry errs to the safe side."""

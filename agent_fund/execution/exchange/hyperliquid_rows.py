@@ -62,8 +62,10 @@ def _forced(row: Mapping[str, Any], user: str) -> bool:
     """
     if row.get("cloid"):
         return False
-    liquidated = (row.get("liquidation") or {}).get("liquidatedUser") or ""
-    return liquidated.lower() == user.lower() or row.get("dir") in FORCED
+    liquidated = (row.get("liquidation") or {}).get("liquidatedUser")
+    if liquidated is not None and liquidated.lower() == user.lower():
+        return True
+    return row.get("dir") in FORCED
 
 
 def rules_of(row: Mapping[str, Any]) -> MarketRules:

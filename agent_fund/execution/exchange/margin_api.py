@@ -52,7 +52,7 @@ class MarginApi(VenueApi, Protocol):
         ...
 
     async def income(self, since: int) -> Sequence[Income]:
-        """Funding paid and received since ``since`` (Unix ms)."""
+        """Funding paid and received since ``since`` (Unix ms); perhaps some of it twice."""
         ...
 
     async def arm_dead_man(self, markets: Sequence[str], seconds: int) -> None:

@@ -20,7 +20,7 @@ from agent_fund.execution.live.leg_driver import FAULTS, Run
 from agent_fund.execution.live.margin import ForcedTrade, FundingReceipt, MarginAdapter
 from agent_fund.execution.live.tape import Answer, Tape
 
-PAUSE = 5_000
+PAUSE = 10_000
 """Milliseconds between two questions: such requests are dear, and funding comes by the hour."""
 _OVERLAP = 86_400_000  # of the time that is asked about again: venues post some payments late
 _FUNDING, _FORCED = "funding", "forced"

@@ -19,7 +19,7 @@ from agent_fund.domain.derivative import OptionTerms
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.money import Exact, ratio
-from agent_fund.guard.compile import Case
+from agent_fund.guard.cases import Case
 from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.guardrails.limit import Guardrail, make, text_of
 

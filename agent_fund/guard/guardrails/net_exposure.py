@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.money import Exact
-from agent_fund.guard.compile import Case
+from agent_fund.guard.cases import Case
 from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.guardrails.limit import Guardrail, make
 

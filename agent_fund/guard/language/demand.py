@@ -14,7 +14,7 @@ from fractions import Fraction
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
-from agent_fund.guard.compile import Case, Option
+from agent_fund.guard.cases import Case, Option
 from agent_fund.guard.finding import Finding
 from agent_fund.guard.kernel.form import SCALE, Form, Hinge
 from agent_fund.guard.language.clause import Clause

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
-from agent_fund.guard.compile import Case, Option, loss_form
+from agent_fund.guard.cases import Case, Option
+from agent_fund.guard.compile import loss_form
 from agent_fund.guard.kernel.form import SCALE, Form
 from agent_fund.guard.language.expression import (
     ZERO,

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
-from agent_fund.guard.compile import Case
+from agent_fund.guard.cases import Case
 from agent_fund.guard.finding import Finding, share
 from agent_fund.guard.language.clause import Clause
 from agent_fund.guard.language.discipline import ANY, MONEY, NUMBER, dimension

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
-from agent_fund.guard.compile import Case
+from agent_fund.guard.cases import Case
 from agent_fund.guard.language.expand import Variable, expand, interval, over_positions
 from agent_fund.guard.language.expression import (
     AtMost,

@@ -17,7 +17,8 @@ from agent_fund.guard.costs import Costs
 from agent_fund.guard.guardrails.limit import Guardrail
 from agent_fund.guard.language.clause import Clause
 from agent_fund.guard.language.expression import Cash, Exposure, Known, Loss, leaves
-from agent_fund.guard.mandate import Mandate, ResolvedMandate
+from agent_fund.guard.mandate import Mandate
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.calibration import Calibration
 from agent_fund.guard.stress.stress_set import Stress
 

@@ -17,14 +17,15 @@ import numpy as np
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Proposal
-from agent_fund.guard.compile import Band, TooManyCasesError, cases
+from agent_fund.guard.band import Band
+from agent_fund.guard.cases import TooManyCasesError, cases
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.limits import pre_trade
 from agent_fund.guard.machine import Bounds
-from agent_fund.guard.mandate import ResolvedMandate
 from agent_fund.guard.obligations import Obligation, Role, obligations
 from agent_fund.guard.proof import Proof, Trading, checked, trading_of, worst_of
 from agent_fund.guard.repair.points import Points, Vector, active_at, value_at
+from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.search.finder import Finder, Point
 from agent_fund.guard.verdict import Situation
 

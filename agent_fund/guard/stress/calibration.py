@@ -22,8 +22,10 @@ from agent_fund.guard.pricing.assumptions import Pricing
 from agent_fund.guard.stress.budget import Budget, BudgetRule, Combination
 from agent_fund.guard.stress.declared import Declared
 from agent_fund.guard.stress.excursions import LARGEST, Moves, Past, excursions, worst_use
+from agent_fund.guard.stress.factor import BETA_UNIT, Factor
 from agent_fund.guard.stress.losses import resolve_losses
-from agent_fund.guard.stress.stress_set import BETA_UNIT, EXPECTED, NO_PRICING, Factor, Stress, Tie
+from agent_fund.guard.stress.stress_set import EXPECTED, NO_PRICING, Stress
+from agent_fund.guard.stress.tie import Tie
 
 _CHUNK = 1 << 14  # products of moves below 2**24 summed so many at a time stay inside 64 bits
 NOTHING = Declared({}, "")

@@ -13,16 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agent_fund.domain.book import Book
-from agent_fund.guard.compile import (
-    Band,
-    Case,
-    Option,
-    Terms,
-    best_fill,
-    dearest,
-    worst_fill,
-)
+from agent_fund.guard.band import Band
+from agent_fund.guard.cases import Case, Option
+from agent_fund.guard.compile import Terms, best_fill, worst_fill
 from agent_fund.guard.kernel.form import SCALE, Form
+from agent_fund.guard.pricing.dearest import dearest
 from agent_fund.guard.stress.losses import Loss
 from agent_fund.guard.stress.stress_set import Stress
 

@@ -23,54 +23,12 @@ from agent_fund.domain.money import ratio
 from agent_fund.guard.kernel.form import SCALE, Row, StressSet
 from agent_fund.guard.pricing.assumptions import Pricing
 from agent_fund.guard.stress.budget import Budget, Combination, use_rows, used
+from agent_fund.guard.stress.factor import BETA_UNIT, Factor
 from agent_fund.guard.stress.losses import Loss
+from agent_fund.guard.stress.tie import Tie
 
 EXPECTED = Fraction(1, 1000)
-BETA_UNIT = 1000
-
 NO_PRICING = Pricing()
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A basket whose return explains others': ``|r_i - beta_i f| <= epsilon_i`` for each i.
-
-    Attributes:
-        weights: share of each instrument in the basket, summing to 1.
-        betas: loading of each instrument, in 1/BETA_UNIT.
-        residuals: the largest residual of each instrument in the set, in 1/SCALE.
-    """
-
-    name: str
-    weights: Mapping[str, Fraction]
-    betas: Mapping[str, int]
-    residuals: Mapping[str, int]
-
-    def __post_init__(self) -> None:
-        if sum(self.weights.values()) != 1:
-            raise DomainError(f"weights of {self.name}", dict(self.weights), "they must sum to 1")
-        if min(self.weights.values()) < 0:
-            raise DomainError(
-                f"weights of {self.name}", dict(self.weights), "a basket is long only"
-            )
-
-
-@dataclass(frozen=True)
-class Tie:
-    """``low <= r_first - r_second <= high``, in 1/SCALE: the basis between two instruments."""
-
-    first: str
-    second: str
-    low: int
-    high: int
-
-    def __post_init__(self) -> None:
-        if self.first == self.second or not self.low <= 0 <= self.high:
-            raise DomainError(
-                f"tie of {self.first} to {self.second}",
-                (self.low, self.high),
-                "name two instruments, and an interval that holds 0",
-            )
 
 
 @dataclass(frozen=True)
