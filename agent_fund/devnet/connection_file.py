@@ -72,6 +72,8 @@ def connections_of(plan: Plan, at: Reached) -> dict[str, Any]:
     carriers = {}
     if {CHAIN_A, CHAIN_B} <= set(plan.lines):
         carriers["across"] = _across(at)
+    if {EXCHANGE, FUTURES} <= set(plan.lines):
+        carriers["wallet"] = {"kind": "binance_wallet", "spot": EXCHANGE, "futures": FUTURES}
     return {"chains": chains, "venues": venues, "carriers": carriers}
 
 

@@ -149,6 +149,17 @@ class AcrossSpec(Spec):
     refund_seconds: StrictInt
 
 
+class WalletSpec(Spec):
+    """Transfers between the wallets of one Binance account, which two venues of the file are."""
+
+    kind: Literal["binance_wallet"]
+    spot: str
+    futures: str
+
+
+CarrierSpec = Annotated[AcrossSpec | WalletSpec, Field(discriminator="kind")]
+
+
 class Connections(Spec):
     """The whole file.
 
@@ -159,7 +170,7 @@ class Connections(Spec):
 
     chains: dict[str, ChainSpec] = {}
     venues: dict[str, VenueSpec]
-    carriers: dict[str, AcrossSpec] = {}
+    carriers: dict[str, CarrierSpec] = {}
 
 
 def load_connections(path: Path) -> Connections:

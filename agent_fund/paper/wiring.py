@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
 
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import to_units
@@ -29,16 +28,8 @@ from agent_fund.execution.evm.swap import SwapAdapter
 from agent_fund.execution.evm.token import Token
 from agent_fund.execution.evm.uniswap_v2 import UniswapV2
 from agent_fund.execution.evm.uniswap_v3 import UniswapV3
-from agent_fund.execution.exchange.connect import (
-    Setting,
-    binance_futures,
-    binance_spot,
-    hyperliquid,
-)
-from agent_fund.execution.exchange.fees import Fees
-from agent_fund.execution.keys.credentials import Credentials, credentials
+from agent_fund.execution.exchange.wallet import PLACES
 from agent_fund.execution.keys.keyring import Keyring
-from agent_fund.execution.keys.secret import Secret
 from agent_fund.execution.live.adapter import Adapter, Carrier
 from agent_fund.execution.live.margin import MarginAdapter
 from agent_fund.execution.near.adapter import NearIntents
@@ -49,22 +40,20 @@ from agent_fund.execution.near.relay import SolverRelay
 from agent_fund.execution.near.rpc import NearRpc
 from agent_fund.paper.connections import (
     AcrossSpec,
+    CarrierSpec,
     Connections,
     CowSpec,
     ExchangeSpec,
     NearSpec,
     UniswapSpec,
     VenueSpec,
+    WalletSpec,
 )
 from agent_fund.paper.errors import PaperError
+from agent_fund.paper.exchange_accounts import ExchangeAccounts, stated
 
-LOOPBACK = "loopback"
-# Milliseconds for one unit of request weight: Binance allows 6,000 a minute, futures 2,400.
-_SPOT_MS, _FUTURES_MS = 10, 25
 _TAKEN = ("router", "carriage")  # the tape knows these by their names
-_LOOPBACK_KEYS = ("loopback-key", "loopback-secret")  # of the devnet's exchange; open nothing else
 
-V = TypeVar("V")
 Covers = Callable[[str], Cover | None]
 
 
@@ -125,6 +114,7 @@ class Wiring:
         self._instruments = tuple(instruments)
         self._currency = currency
         self._keyring = keyring
+        self._exchanges = ExchangeAccounts(self._instruments, currency, keyring)
         self._mandate_hash = mandate_hash
         self._covers = covers
         self._verdict_of = verdict_of
@@ -158,7 +148,7 @@ class Wiring:
                 known = ", ".join(self._connections.venues) or "none"
                 raise PaperError(f"venue {venue}", "no connection", f"the file has: {known}")
             if isinstance(spec, ExchangeSpec) and spec.kind != "binance":
-                margined = await self._margined(venue, spec)
+                margined = await self._exchanges.margined(venue, spec)
                 wired.adapters[venue] = wired.margined[venue] = margined
             else:
                 wired.adapters[venue] = await self._venue(venue, spec)
@@ -166,30 +156,37 @@ class Wiring:
         for name, carrier in self._connections.carriers.items():
             if name in wired.adapters or name in _TAKEN:
                 raise PaperError("carrier", name, "give it a name that nothing else has")
-            wired.carriers.append(self._across(name, carrier))
+            wired.carriers.append(self._carrier(name, carrier))
         for adapter in wired.adapters.values():
             await adapter.start()
         for carrier_ in wired.carriers:
             await carrier_.start()
+
+    def _carrier(self, name: str, spec: CarrierSpec) -> Carrier:
+        if isinstance(spec, WalletSpec):
+            return self._exchanges.wallet(name, spec, self._connections.venues)
+        return self._across(name, spec)
 
     def of(self, venue: str) -> list[Instrument]:
         """The run's instruments at ``venue``."""
         return [i for i in self._instruments if i.venue.name == venue]
 
     def _step(self) -> int:
-        """What the token of the currency with the fewest decimals can express."""
+        """What the token of the currency, or the wallet, with the fewest decimals can express."""
         named = self._connections.venues.values()
         tokens = [v.tokens for v in named if not isinstance(v, ExchangeSpec)]
         symbol, scale = self._currency.symbol, self._currency.scale
-        least = min((t[symbol].decimals for t in tokens if symbol in t), default=scale)
-        return int(10 ** max(0, scale - least))
+        decimals = [t[symbol].decimals for t in tokens if symbol in t]
+        if any(isinstance(c, WalletSpec) for c in self._connections.carriers.values()):
+            decimals.append(PLACES)
+        return int(10 ** max(0, scale - min(decimals, default=scale)))
 
     async def _venue(self, venue: str, spec: VenueSpec) -> Adapter:
         match spec:
             case UniswapSpec():
                 return await self._uniswap(venue, spec)
             case ExchangeSpec(kind="binance"):
-                return self._exchange(venue, spec)
+                return self._exchanges.spot(venue, spec)
             case NearSpec():
                 return await self._near(venue, spec)
             case CowSpec():
@@ -238,8 +235,8 @@ class Wiring:
             Market(
                 Pair(
                     i,
-                    _stated(tokens, i.base.symbol, f"tokens of {venue}"),
-                    _stated(tokens, i.quote.symbol, f"tokens of {venue}"),
+                    stated(tokens, i.base.symbol, f"tokens of {venue}"),
+                    stated(tokens, i.quote.symbol, f"tokens of {venue}"),
                     spec.settlement,
                 ),
                 _units(spec.probe, i, f"probe of {venue}"),
@@ -265,7 +262,7 @@ class Wiring:
             site = self._sites.get(venue)
             if site is None:
                 raise PaperError(f"carrier {name}", venue, "name venues of the run on EVM chains")
-            token = _stated(site.tokens, self._currency.symbol, f"tokens of {venue}")
+            token = stated(site.tokens, self._currency.symbol, f"tokens of {venue}")
             made = Place(
                 venue, site.chain, site.account, site.lane, token, place.pool, place.depositor
             )
@@ -283,25 +280,6 @@ class Wiring:
 
     # -- elsewhere ----------------------------------------------------------------------------
 
-    def _exchange(self, venue: str, spec: ExchangeSpec) -> Adapter:
-        setting = Setting(url=spec.url, rate_limit_ms=_SPOT_MS)
-        keys = self._credentials(spec)
-        return binance_spot(venue, keys, self._markets(venue, spec), _fees(spec), setting)
-
-    async def _margined(self, venue: str, spec: ExchangeSpec) -> MarginAdapter:
-        markets, fees = self._markets(venue, spec), _fees(spec)
-        if spec.kind == "binance_futures":
-            setting = Setting(url=spec.url, rate_limit_ms=_FUTURES_MS)
-            return binance_futures(venue, self._credentials(spec), markets, fees, setting)
-        setting = Setting(url=spec.url)
-        signer = await self._keyring.evm(spec.credentials)
-        user = spec.user or signer.address
-        return hyperliquid(venue, signer, user, markets, fees, setting, testnet=spec.testnet)
-
-    def _markets(self, venue: str, spec: ExchangeSpec) -> dict[Instrument, str]:
-        lines, there = self.of(venue), f"markets of {venue}"
-        return {i: _stated(spec.markets, i.symbol, there) for i in lines}
-
     def _require_kinds(self, venue: str, kind: str, margined: bool) -> None:
         """Perpetuals trade where there is margin, spot where there is none."""
         for instrument in self.of(venue):
@@ -311,14 +289,6 @@ class Wiring:
             if instrument.account != venue:
                 fix = "real accounts are cross margined: leave isolated out"
                 raise PaperError(f"account of {instrument.symbol}", instrument.account, fix)
-
-    def _credentials(self, spec: ExchangeSpec) -> Credentials:
-        if spec.credentials != LOOPBACK:
-            return self._keyring.credentials(spec.credentials)
-        if spec.url is None or not spec.url.startswith("http://127.0.0.1:"):
-            raise PaperError("credentials", LOOPBACK, "they are the devnet's; name a key of yours")
-        key, secret = _LOOPBACK_KEYS
-        return credentials(Secret(key.encode()), Secret(secret.encode()), LOOPBACK)
 
     async def _near(self, venue: str, spec: NearSpec) -> Adapter:
         rpc = NearRpc(spec.url)
@@ -341,19 +311,9 @@ class Wiring:
         )
 
 
-def _fees(spec: ExchangeSpec) -> Fees:
-    return Fees(spec.fee, spec.prepaid, spec.reserve)
-
-
-def _stated(table: Mapping[str, V], name: str, subject: str) -> V:
-    if name not in table:
-        raise PaperError(subject, f"nothing for {name}", f"it states {', '.join(table) or 'none'}")
-    return table[name]
-
-
 def _units(table: Mapping[str, Decimal], line: Instrument, subject: str) -> int:
     """A positive quantity of ``line`` in base units."""
-    found = to_units(_stated(table, line.symbol, subject), line.base.scale, subject)
+    found = to_units(stated(table, line.symbol, subject), line.base.scale, subject)
     if found <= 0:
         raise PaperError(subject, str(table[line.symbol]), "write a positive quantity")
     return found

@@ -25,10 +25,12 @@ from agent_fund.execution.exchange.connect import (
     Setting,
     binance_futures,
     binance_spot,
+    binance_wallet,
     hyperliquid,
 )
 from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.exchange.margin_adapter import MarginExchangeAdapter
+from agent_fund.execution.exchange.wallet_carrier import WalletCarrier
 
 USD = Asset("USD", 18)
 BTC = Asset("BTC", 8)
@@ -119,7 +121,7 @@ class World:
     clock: Clock
     exchange: LoopbackExchange
     setting: Setting
-    made: list[ExchangeAdapter]
+    made: list[ExchangeAdapter | WalletCarrier]
 
     async def spot(self, fees: Fees = IN_COIN, **changes: Any) -> ExchangeAdapter:
         return await self._start(
@@ -139,6 +141,22 @@ class World:
                 "hyperliquid", Signer(), OWNER.address, markets, IN_QUOTE, self._set(changes)
             )
         )
+
+    async def carrier(self, **changes: Any) -> WalletCarrier:
+        """Between a spot and a futures adapter; as after a restart, it has forgotten everything."""
+        setting, (spot, futures) = self._set(changes), await self.accounts()
+        made = binance_wallet("wallet", Keys(), USD, spot, futures, setting)
+        self.made.append(made)
+        await made.start()
+        return made
+
+    async def accounts(self) -> tuple[ExchangeAdapter, ExchangeAdapter]:
+        """The first two adapters, made if there are none."""
+        if not self.made:
+            await self.spot()
+            await self.futures()
+        first = [made for made in self.made if isinstance(made, ExchangeAdapter)]
+        return first[0], first[1]
 
     def _set(self, changes: dict[str, Any]) -> Setting:
         return Setting(**{**vars(self.setting), **changes})

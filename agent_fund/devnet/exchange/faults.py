@@ -21,7 +21,7 @@ class Fault(enum.Enum):
     HTML = "502 with a page of a proxy; not acted on"
     DUPLICATE_TRADES = "every trade in the answer stands there twice"
     SHUFFLED_TRADES = "the trades in the answer are in reverse order"
-    MISSING_TRADE = "the latest trade is missing from the answer"
+    MISSING_TRADE = "the latest trade, or transfer, is missing from the answer"
     LYING_BALANCE = "balances in the answer are one unit too high"
 
 

@@ -101,6 +101,16 @@ class MarginAccount:
         """What may still be set aside for orders."""
         return self.equity - self.used - sum(self._reserved.values(), ZERO)
 
+    def transfer(self, amount: Decimal) -> None:
+        """Take ``amount`` in from another wallet of the customer, or give it out if negative.
+
+        Raises:
+            Refusal: if it is needed as margin, or is a profit that is not realised.
+        """
+        if amount < 0 and -amount > min(self.wallet, self.available):
+            raise Refusal(-5013, "Asset transfer failed: insufficient balance")
+        self.wallet += amount
+
     def reserve(self, order: Order) -> None:
         """Set initial margin aside for what could enlarge the position."""
         held = self.position(order.symbol.name).quantity

@@ -39,6 +39,7 @@ from agent_fund.devnet.exchange.symbols import (
     ETHUSDT,
     ETHUSDT_PERPETUAL,
 )
+from agent_fund.devnet.exchange.wallet_rest import WalletRest
 
 # For the loopback exchange only; they open nothing anywhere else.
 KEY = "loopback-key"
@@ -62,6 +63,7 @@ class LoopbackExchange:
     Attributes:
         spot, futures, hyperliquid: the engines; ``spot_account`` and so on: the truth.
         futures_market, hyperliquid_market: the perpetuals' marks, funding and liquidation.
+        wallets: transfers between the spot and futures wallets.
         seen: (method, path, parameters) of every request that was acted on, in order.
     """
 
@@ -98,7 +100,8 @@ class LoopbackExchange:
         self._limit = RateLimit(weight_limit, self.now)
         spot = SpotRest(self.spot, self.spot_account, self.now)
         self.futures_rest = FuturesRest(self.futures_market, self.now)
-        self._routes = {**spot.routes, **self.futures_rest.routes}
+        self.wallets = WalletRest(self.spot, self.spot_account, self.futures_market, self.now)
+        self._routes = {**spot.routes, **self.futures_rest.routes, **self.wallets.routes}
         self._hyperliquid = HyperliquidRest(self.hyperliquid_market, owner, self.now)
         self._released = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -250,6 +253,9 @@ async def _cut(request: web.Request, content: str) -> web.StreamResponse:
 
 def _distorted(fault: Fault, content: Any) -> Any:
     """The answer as ``fault`` makes it; unchanged if the fault is another kind."""
+    if isinstance(content, dict) and "rows" in content:
+        earliest_first = content["rows"][::-1]
+        return {**content, "rows": _distorted(fault, earliest_first)[::-1]}
     if isinstance(content, list):
         if fault is Fault.DUPLICATE_TRADES:
             return [row for row in content for _ in range(2)]

@@ -84,6 +84,16 @@ class SpotAccount:
         self._add(asset, -charged)
         return Settled(charged, asset, ZERO)
 
+    def transfer(self, asset: str, amount: Decimal) -> None:
+        """Take ``amount`` in from another wallet of the customer, or give it out if negative.
+
+        Raises:
+            Refusal: if less than that is free.
+        """
+        if self.free.get(asset, ZERO) + amount < 0:
+            raise Refusal(-5013, "Asset transfer failed: insufficient balance")
+        self._add(asset, amount)
+
     def _add(self, asset: str, amount: Decimal) -> None:
         self.free[asset] = self.free.get(asset, ZERO) + amount
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypedDict
 
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.order import Order, Side
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.exchange import order_book
@@ -107,6 +107,10 @@ class ExchangeAdapter:
         """The most that filling ``order`` wholly can cost in fees, in base units of the quote."""
         rules = self._listing.rules[self._listing.market(order.instrument)]
         return self._fees.maximum(order, rules)
+
+    def code(self, asset: Asset) -> str:
+        """The exchange's code of ``asset``, in which instruments here are quoted; once started."""
+        return self._listing.code(asset)
 
     async def start(self) -> None:
         """Compare clocks, account and markets with the configuration.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.execution.exchange.adapter import ExchangeAdapter, Terms
 from agent_fund.execution.exchange.binance_futures import BinanceFutures
 from agent_fund.execution.exchange.binance_spot import BinanceSpot
@@ -16,6 +16,8 @@ from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.exchange.hyperliquid import Hyperliquid
 from agent_fund.execution.exchange.hyperliquid_action import ActionSigner
 from agent_fund.execution.exchange.margin_adapter import MarginExchangeAdapter
+from agent_fund.execution.exchange.wallet import Wallet
+from agent_fund.execution.exchange.wallet_carrier import WalletCarrier
 from agent_fund.execution.live.signing import ApiCredentials, EvmSigner
 
 Markets = Mapping[Instrument, str]
@@ -80,6 +82,28 @@ def binance_futures(
     listed = tuple(markets.values())
     api = BinanceFutures(connection, listed, setting.now, setting.window_ms)
     return MarginExchangeAdapter(name, api, markets, fees, **setting.terms)
+
+
+def binance_wallet(
+    name: str,
+    keys: ApiCredentials,
+    currency: Asset,
+    spot: ExchangeAdapter,
+    futures: ExchangeAdapter,
+    setting: Setting,
+) -> WalletCarrier:
+    """Transfers of ``currency`` between the spot and futures wallets of one Binance account."""
+    return WalletCarrier(
+        name,
+        Wallet(setting.connection("binance", keys)),
+        currency,
+        spot,
+        futures,
+        window_ms=setting.window_ms,
+        patience=setting.patience,
+        now=setting.now,
+        sleep=setting.sleep,
+    )
 
 
 def hyperliquid(

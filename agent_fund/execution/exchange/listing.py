@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
 
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.exchange.market_rules import MarketRules, require_compatible
 
@@ -62,6 +62,19 @@ class Listing:
         if market is None or self.instruments[market] != instrument:
             raise ExecutionError(f"instrument at {self.venue}", instrument.symbol, "list it here")
         return market
+
+    def code(self, asset: Asset) -> str:
+        """The exchange's code of ``asset``, in which instruments here are quoted.
+
+        Raises:
+            ExecutionError: if none is quoted in it, or they differ.
+        """
+        quoted = [m for m, instrument in self.instruments.items() if instrument.quote == asset]
+        codes = sorted({self.rules[market].quote for market in quoted})
+        if len(codes) != 1:
+            fix = f"{self.venue} pays for instruments quoted in it with one asset"
+            raise ExecutionError(f"code of {asset.symbol}", codes, fix)
+        return codes[0]
 
     def assets(self, balances: Mapping[str, Decimal]) -> dict[str, int]:
         """Balances in base units by the fund's symbols; other assets are none of the fund's.

@@ -18,16 +18,13 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from decimal import Decimal
-from fractions import Fraction
+from dataclasses import replace
 
 from agent_fund.domain.instrument import Asset
 from agent_fund.domain.transfer import Transit
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.exchange.adapter import ExchangeAdapter
 from agent_fund.execution.exchange.answer import Failure, NotTaken, Refused
-from agent_fund.execution.exchange.binance import plain
 from agent_fund.execution.exchange.wallet import (
     CONFIRMED,
     FAILED,
@@ -38,57 +35,12 @@ from agent_fund.execution.exchange.wallet import (
     Movement,
     Wallet,
 )
+from agent_fund.execution.exchange.wallet_request import AHEAD_MS, SLACK_MS, WalletRequest
 from agent_fund.execution.live.adapter import Prepared, Report, TransferQuote
 from agent_fund.execution.live.leg_state import LegState
 
 _VALID = 60_000  # milliseconds that a quote may be used; there is no price that could change
 _SECONDS = 1
-SLACK_MS = 1_000
-"""How far the times of rows may be off the clock that the exchange tells."""
-SETTLING_MS = 30_000
-"""How long after it is void a transfer may still come to be seen in the history."""
-
-
-@dataclass(frozen=True)
-class _Request:
-    """One prepared transfer, as its notes tell it.
-
-    Attributes:
-        known: rows that were there before. ``since``, ``until``: the exchange's clock, Unix ms; it
-            acts on the request in between or never.
-    """
-
-    kind: str
-    asset: str
-    amount: Decimal
-    since: int
-    until: int
-    known: frozenset[str]
-
-    @classmethod
-    def of(cls, prepared: Prepared) -> _Request:
-        notes = prepared.notes
-        return cls(
-            notes["kind"],
-            notes["asset"],
-            Decimal(notes["amount"]),
-            int(notes["since"]),
-            int(notes["until"]),
-            frozenset(notes["known"].split()),
-        )
-
-    @property
-    def forgotten(self) -> int:
-        """From when on it is certain that no row of it comes to be seen."""
-        return self.until + SETTLING_MS
-
-    def made(self, row: Movement) -> bool:
-        """Whether ``row`` may be what came of it."""
-        return (
-            (row.kind, row.asset, row.amount) == (self.kind, self.asset, self.amount)
-            and self.since - SLACK_MS <= row.time <= self.until + SLACK_MS
-            and row.tran_id not in self.known
-        )
 
 
 class WalletCarrier:
@@ -125,9 +77,10 @@ class WalletCarrier:
         self._sleep = sleep
         self._asset = ""
         self._unsent: set[str] = set()
-        self._open: dict[str, _Request] = {}
+        self._open: dict[str, WalletRequest] = {}
         self._answered: dict[str, str] = {}
-        self._taken: set[str] = set()
+        self._taken: list[Movement] = []
+        self._ended: dict[str, Report] = {}
 
     @property
     def name(self) -> str:
@@ -187,7 +140,7 @@ class WalletCarrier:
         if not self._expressible(transfer.amount):
             fix = f"{self._asset} has {PLACES} decimals: move a multiple of its smallest unit"
             raise ExecutionError(subject, transfer.amount, fix)
-        amount = plain(self._currency.amount(transfer.amount))
+        amount = self._currency.amount(transfer.amount)
         try:
             told = await self._wallet.now()
             rows = await self._wallet.history(kind, told - SLACK_MS, told + _VALID, told)
@@ -198,34 +151,17 @@ class WalletCarrier:
         if window <= 0:
             fix = f"at the exchange it is {told} ms: leave it more time"
             raise ExecutionError(subject, deadline, fix)
-        notes = {
-            "kind": kind,
-            "asset": self._asset,
-            "amount": amount,
-            "units": str(transfer.amount),
-            "since": str(told),
-            "until": str(told + window),
-            "known": " ".join(sorted({row.tran_id for row in rows} | self._taken)),
-        }
-        parameters = {
-            "type": kind,
-            "asset": self._asset,
-            "amount": amount,
-            "timestamp": told,
-            "recvWindow": window,
-        }
-        payload = json.dumps(parameters, sort_keys=True, separators=(",", ":")).encode()
-        reference = f"{kind} {amount} {self._asset} {told}"
-        void = -(-(told + window) // 1000)
-        prepared = Prepared(leg, reference, payload, void, notes)
-        self._require_alone(leg, _Request.of(prepared))
+        request = WalletRequest(kind, self._asset, amount, told, told + window)
+        others = (*rows, *self._taken)
+        request = replace(request, known=frozenset(o.tran_id for o in others if request.made(o)))
+        self._require_alone(leg, request)
         self._unsent.add(leg)
-        return prepared
+        notes = request.notes() | {"units": str(transfer.amount)}
+        return Prepared(leg, request.reference, request.payload(), request.void, notes)
 
     async def submit(self, prepared: Prepared) -> Report:
         """Send it, unless it was sent, or may have been; then only ask."""
         leg = prepared.leg_id
-        self._open.setdefault(leg, _Request.of(prepared))
         if leg not in self._unsent:
             return await self.status(prepared)
         patience = self._patience
@@ -236,7 +172,9 @@ class WalletCarrier:
             except NotTaken as failure:
                 # Turned away unread: nothing can come of this sending.
                 self._unsent.add(leg)
-                if failure.clock or failure.wait > patience or not failure.wait:
+                if failure.clock:  # too late for it, as a rule
+                    return await self.status(prepared)
+                if failure.wait > patience or not failure.wait:
                     return _unknown(leg, f"not accepted: {failure.reason}")
                 patience -= failure.wait
                 await self._sleep(failure.wait)
@@ -249,11 +187,16 @@ class WalletCarrier:
 
     async def status(self, prepared: Prepared) -> Report:
         """From the history."""
-        leg, request = prepared.leg_id, _Request.of(prepared)
+        leg, request = prepared.leg_id, WalletRequest.read(prepared.notes)
+        if leg in self._ended:
+            return self._ended[leg]
         self._open.setdefault(leg, request)
         try:
             # The clock first: what the history does not show then, had not happened by that time.
             told = await self._wallet.now()
+            if leg in self._unsent and told > request.until:
+                why = "nothing of it was accepted, and it is void"
+                return self._over(Report(leg, LegState.CANCELED, detail=why))
             start, end = request.since - SLACK_MS, request.until + SLACK_MS
             rows = await self._wallet.history(request.kind, start, end, told)
         except Failure as failure:
@@ -265,7 +208,7 @@ class WalletCarrier:
             if not found:
                 detail = f"accepted as transfer {answered}, and not in the history yet"
                 return Report(leg, LegState.SUBMITTED, detail=detail)
-        elif told <= request.until + SLACK_MS:
+        elif told <= request.until + AHEAD_MS:
             return _unknown(leg, f"what was sent may still be acted on; {len(found)} such so far")
         elif not found and told > request.forgotten:
             why = "it never arrived, and cannot any more"
@@ -286,42 +229,39 @@ class WalletCarrier:
 
     def _told(self, prepared: Prepared, row: Movement) -> Report:
         leg, detail = prepared.leg_id, f"transfer {row.tran_id}: {row.status}"
-        match row.status:
-            case status if status == CONFIRMED:
-                self._taken.add(row.tran_id)
-                units = int(prepared.notes["units"])
-                return self._over(Report(leg, LegState.SETTLED, received=units, detail=detail))
-            case status if status == FAILED:
-                self._taken.add(row.tran_id)
-                return self._over(Report(leg, LegState.REJECTED, detail=detail))
-            case status if status == PENDING:
-                return Report(leg, LegState.SUBMITTED, detail=detail)
-            case _:
-                return _unknown(leg, detail)
+        if row.status == PENDING:
+            return Report(leg, LegState.SUBMITTED, detail=detail)
+        if row.status not in (CONFIRMED, FAILED):
+            return _unknown(leg, detail)
+        self._taken.append(row)
+        if row.status == FAILED:
+            return self._over(Report(leg, LegState.REJECTED, detail=detail))
+        units = int(prepared.notes["units"])
+        return self._over(Report(leg, LegState.SETTLED, received=units, detail=detail))
 
-    def _require_alone(self, leg: str, request: _Request) -> None:
+    def _require_alone(self, leg: str, request: WalletRequest) -> None:
         """Refuse what could not be told from another transfer that may still happen."""
-        like = (request.kind, request.asset, request.amount)
         for other, its in self._open.items():
-            if (its.kind, its.asset, its.amount) == like and request.since <= its.forgotten:
-                fix = f"transfer {other} of that amount is not settled: wait, or move another"
-                raise ExecutionError(f"transfer {leg}", plain(request.amount), fix)
+            if its.what == request.what and request.since <= its.forgotten:
+                fix = f"transfer {other} is the same and under way: wait, or move another amount"
+                raise ExecutionError(f"transfer {leg}", request.reference, fix)
         self._open[leg] = request
 
     def _over(self, report: Report) -> Report:
+        self._unsent.discard(report.leg_id)
         self._open.pop(report.leg_id, None)
         self._answered.pop(report.leg_id, None)
+        self._ended[report.leg_id] = report
         return report
 
     def _expressible(self, amount: int) -> bool:
-        return (Fraction(amount, 10**self._currency.scale) * 10**PLACES).denominator == 1
+        return amount % int(10 ** max(0, self._currency.scale - PLACES)) == 0
 
 
-def _several(request: _Request, found: Sequence[Movement]) -> str:
+def _several(request: WalletRequest, found: Sequence[Movement]) -> str:
     ids = ", ".join(f"{row.tran_id} ({row.status})" for row in found)
-    what = f"{plain(request.amount)} {request.asset} by {request.kind}"
     return (
-        f"transfers {ids} all move {what} within its time, and one of them at most is the fund's: "
+        f"transfers {ids} are all as {request.reference}, and one of them at most is the fund's: "
         "look at who made them, and at both balances"
     )
 

@@ -8,7 +8,6 @@ since a fill of ours may not be final yet.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -22,6 +21,7 @@ from agent_fund.execution.live.tape import Answer, Tape
 
 PAUSE = 10_000
 """Milliseconds between two questions: such requests are dear, and funding comes by the hour."""
+_PATIENCE = 120_000  # milliseconds for which a venue may tell nothing before that is an alarm
 _OVERLAP = 86_400_000  # of the time that is asked about again: venues post some payments late
 _FUNDING, _FORCED = "funding", "forced"
 
@@ -54,6 +54,7 @@ class LiveClearing:
         self._known: set[tuple[str, str]] = set()
         self._since = dict.fromkeys(adapters, since)
         self._asked = dict.fromkeys(adapters, -PAUSE)
+        self._heard = dict.fromkeys(adapters, now())
         self._receipts: dict[str, list[FundingReceipt]] = {name: [] for name in adapters}
         self._forced: dict[str, list[ForcedTrade]] = {name: [] for name in adapters}
         for name in adapters:
@@ -115,9 +116,12 @@ class LiveClearing:
         if bar < self._replayed:
             return self._recorded.get((name, call, bar), [])
         if self._now() - self._asked[name] >= PAUSE:
-            # What is not told now is told later; that it is silent shows in the reconciliation.
-            with suppress(*FAULTS):
+            try:
                 self._ask(name)
+            except FAULTS as error:
+                # What is not told now is told later, unless nobody can tell it.
+                if self._now() - self._heard[name] >= _PATIENCE:
+                    self._alarms.raise_alarm(name, "clearing", str(error))
         told = news()
         if told:
             self._tape.answer(Answer(_tape_name(name), call, bar, "", told))
@@ -128,9 +132,10 @@ class LiveClearing:
     def _ask(self, name: str) -> None:
         """Fetch what is new; it waits in ``_receipts`` and ``_forced`` until a bar tells it."""
         adapter, since = self._adapters[name], self._since[name]
+        self._asked[name] = self._now()
         receipts = self._run(adapter.funding(since))
         forced = self._run(adapter.forced(since))
-        self._asked[name] = self._now()
+        self._heard[name] = self._now()
         self._receipts[name] = [r for r in receipts if (name, r.payment_id) not in self._known]
         self._forced[name] = [t for t in forced if (name, t.exec_id) not in self._known]
 
