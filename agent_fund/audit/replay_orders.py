@@ -39,7 +39,7 @@ class OrderReplay:
         self._verdict = self._leg = -1
         self._first_bar: dict[str, int] = {}
         self._paid: dict[str, int] = {}
-        self._execs: set[str] = set()
+        self._execs: set[tuple[str, str]] = set()  # venue and exec id
         self._fills: list[tuple[Fill, Order]] = []
         self._way_out: dict[str, Order] = {}
         # A way out that ended at an open whose mark row is not read yet.
@@ -105,7 +105,8 @@ class OrderReplay:
     def fill(self, record: Mapping[str, Any], bar: int) -> Fill:
         """A fill of an open order at the open of ``bar``, at the venue's fee."""
         order = self.open.get(record["order"])
-        if order is None or record["exec"] in self._execs:
+        key = ("" if order is None else order.instrument.venue.name, record["exec"])
+        if order is None or key in self._execs:
             raise AuditError("fill", record["exec"], "no open order of that id, or a duplicate")
         if order.order_id not in self._first_bar:
             raise AuditError("fill", record["exec"], "the leg before it is not filled")
@@ -126,7 +127,7 @@ class OrderReplay:
         before = self._paid.get(order.order_id, 0)
         self._terms.require_fee(fill, before)
         self._paid[order.order_id] = before + order.instrument.notional(fill.quantity, fill.price)
-        self._execs.add(fill.exec_id)
+        self._execs.add(key)
         self._fills.append((fill, order))
         self._put(order.with_fill(fill), bar)
         return fill

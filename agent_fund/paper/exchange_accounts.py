@@ -1,4 +1,4 @@
-"""Accounts at exchanges from the file of connections: their adapters, and what joins two wallets."""
+"""Accounts at exchanges from the file of connections: their adapters, and a wallet carrier."""
 
 from __future__ import annotations
 
