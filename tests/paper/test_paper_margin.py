@@ -131,3 +131,34 @@ def test_a_short_that_its_venue_closes_is_booked_and_the_coin_is_sold(tmp_path: 
     assert abs(booked["exchange"][1] + booked["futures"][1]) <= Decimal("0.01")
     assert not kept["alarms"]
     assert verify(finished.folder).run == finished.summary["run"]
+
+
+def at_hyperliquid(text: str) -> str:
+    """The perpetual at Hyperliquid, whose contracts have four decimals and another tick."""
+    text = text.replace('"futures"', '"hyperliquid"').replace("asset_scale = 3", "asset_scale = 4")
+    before, after = text.split("[instruments.funding]")
+    head, _, tail = before.rpartition('tick = "0.01"')
+    return f'{head}tick = "0.1"{tail}[instruments.funding]{after}'
+
+
+def test_the_same_strategy_carries_at_hyperliquid_with_signed_actions(tmp_path: Path) -> None:
+    runfile = carry(tmp_path, 12, at_hyperliquid)
+    kept = {}
+
+    def told(tick, session, stores) -> None:
+        kept["session"], kept["alarms"] = session, stores.alarms.all()
+
+    with devnet(runfile, tmp_path / ".devnet", step=0.2) as running:
+        finished = paper(runfile, connections=connections(running), told_bar=told)
+        account = running.network.exchange.usdc_account
+    assert not kept["alarms"]
+    paid = sum(p.amount for p in account.payments).scaleb(SCALE)
+    unheard = int(paid) - sum(int(r["amount"]) for r in records(finished.folder, "funding"))
+    cash, contracts = books(kept["session"])["hyperliquid"]
+    assert (cash + unheard, contracts) == (
+        int(account.cash.scaleb(SCALE)),
+        account.position("ETH").quantity,
+    )
+    assert contracts < 0
+    assert records(finished.folder, "funding")
+    assert verify(finished.folder).run == finished.summary["run"]
