@@ -165,6 +165,7 @@ def margin_transfer(
 
     Cash under way to the account counts as there; while some is under way, none follows it the same
     way. A deposit takes no more than is free, a withdrawal leaves ``needed`` without that cash.
+    What is moved is a whole number of millionths of the currency: wallets and tokens know no less.
 
     Args:
         home: the spot venue that pays and receives.
@@ -173,6 +174,7 @@ def margin_transfer(
     off = equity + under_way(book, home, account) - needed
     source, target = (home, account) if off < 0 else (account, home)
     amount = min(abs(off), free if off < 0 else equity - needed)
+    amount -= amount % 10 ** max(0, book.currency.scale - 6)
     if abs(off) <= band or amount <= 0 or under_way(book, source, target):
         return None
     return Transfer(amount, source, target)

@@ -51,7 +51,7 @@ class BookReplay:
         self._verdict = -1
         self._fundings: list[Funding] = []
         self._pending: list[Liquidation] = []
-        self._forced: set[str] = set()
+        self._forced: set[tuple[str, str]] = set()  # venue and exec id
         self._filled = False
         for place, cash in capital.items():
             self._require_place(place)
@@ -198,16 +198,19 @@ class BookReplay:
         instrument = self._instruments[record["instrument"]]
         if not self._live or record["bar"] != bar or instrument.margin is None:
             raise AuditError("forced", record["bar"], f"a venue closes margined positions, {bar}")
-        if not record["exec"] or record["exec"] in self._forced:
+        key = (instrument.venue.name, record["exec"])
+        if not record["exec"] or key in self._forced:
             raise AuditError("forced", record["exec"], "each trade once, by its id")
-        quantity, fee = number(record["quantity"]), number(record["fee"])
+        quantity, price = number(record["quantity"]), number(record["price"])
+        fee = number(record["fee"])
         told = sum(e.quantity for e in self._pending if e.instrument == instrument)
         held = self._positions[instrument.symbol] - told
         if not 0 < quantity * held <= held * held or fee < 0:
             raise AuditError("forced", record["quantity"], f"{held} is held")
-        self._forced.add(record["exec"])
-        price, exec_id = number(record["price"]), record["exec"]
-        event = Liquidation(instrument, quantity, price, fee, 0, bar, "open", exec_id)
+        if price < 1:
+            raise AuditError("forced", record["price"], "prices are positive")
+        self._forced.add(key)
+        event = Liquidation(instrument, quantity, price, fee, 0, bar, "open", record["exec"])
         self._pending.append(event)
 
     def opened(self, bar: int, marks: Mapping[str, int]) -> None:
@@ -241,6 +244,15 @@ class BookReplay:
         """Money comes in or goes out at ``place``."""
         self._places[place] += amount
         self._require_owned(place)
+
+    def adjust(self, place: str, units: Mapping[Asset, int]) -> None:
+        """A person found so much more of each asset at ``place``."""
+        lines = {i.base: i.symbol for i in self._instruments.values() if i.account == place}
+        for asset, more in units.items():
+            if asset == self._currency:
+                self._places[place] += more
+            else:
+                self._positions[lines[asset]] += more
 
     def _require_place(self, place: str) -> None:
         if place not in self._places:

@@ -47,6 +47,10 @@ class OrderReplay:
         self._marked = -1
         self._dead: set[str | None] = set()
         self._canceled = ""
+        # An order that a person has settled, until its status record is read.
+        self._settled = ""
+        # The bar in which an order's venue was last in doubt of it, or was so no more.
+        self._doubted: dict[str, int] = {}
 
     def expect(self, index: int, record: Mapping[str, Any], leaf: bytes, purpose: Purpose) -> None:
         """The orders that must follow the guard record at ``index``, and no others.
@@ -77,6 +81,8 @@ class OrderReplay:
         """No record but an order comes before the last order of a verdict."""
         if self._expected:
             raise AuditError("record", kind, f"{len(self._expected)} orders must come first")
+        if self._settled and kind != "status":
+            raise AuditError("record", kind, f"order {self._settled} was settled: it ends first")
 
     def order(self, record: Mapping[str, Any], bar: int) -> None:
         """An order is the next one that its verdict lets through."""
@@ -154,6 +160,14 @@ class OrderReplay:
         order, status = self.open.get(record["order"]), Status(record["status"])
         if order is None:
             raise AuditError("status", record["order"], "no open order of that id")
+        if self._settled not in ("", order.order_id) or (
+            self._settled and status is not Status.CANCELED
+        ):
+            raise AuditError("status", record, f"order {self._settled} was settled: it is canceled")
+        self._settled = ""
+        if status.open and self._terms.live:
+            self._doubt(order, status, record["bar"])
+            return
         gone = status is Status.CANCELED and order.instrument.account in liquidated
         if gone:
             self._way_out.pop(order.order_id, None)
@@ -174,6 +188,24 @@ class OrderReplay:
         self._put(order.with_status(status), record["bar"])
         if gone:
             self._judge(record["bar"])
+
+    def _doubt(self, order: Order, status: Status, bar: int) -> None:
+        """A real venue does not know what became of an order, or knows it again."""
+        known = Status.PARTIAL if order.filled else Status.NEW
+        told = known if order.status is Status.UNKNOWN else Status.UNKNOWN
+        if status is not told:
+            raise AuditError("status", status.value, f"of this order it could be {told.value}")
+        self.open[order.order_id] = order.with_status(status)
+        self._doubted[order.order_id] = bar
+
+    def settle(self, order_id: str, bar: int) -> None:
+        """A person ends an order in doubt since before this bar: its status record follows."""
+        order = self.open.get(order_id)
+        if order is None or order.status is not Status.UNKNOWN:
+            raise AuditError("settle", order_id, "no open order of that id is in doubt")
+        if self._doubted[order_id] >= bar:
+            raise AuditError("settle", order_id, "its venue is asked again at the next open")
+        self._settled = order_id
 
     def end_bar(self, bar: int, act: str, *, killed: bool) -> None:
         """What was to live no longer than ``bar`` has ended; a cancel had its reason.

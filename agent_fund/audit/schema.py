@@ -45,6 +45,8 @@ ACTS: dict[str, tuple[dict[str, type], ...]] = {
     "kill": (_SITUATION | {"why": dict},),
     "done": (_SITUATION | {"why": dict},),
     "hold": (_SITUATION | {"why": dict},),
+    "settle": (_SITUATION | {"why": dict, "order": str},),
+    "adjust": (_SITUATION | {"why": dict, "place": str, "units": dict, "value": str},),
     "resume": (_SITUATION | {"why": dict} | _CERTIFIED,),
     "flow": (_SITUATION | _FLOW | _CERTIFIED,),
     "flow_queued": (_SITUATION | _FLOW,),

@@ -148,7 +148,26 @@ def track_record(
         },
         "reasons": dict(sorted(reasons.items())),
         "acts": dict(sorted(acts.items())),
+        "corrections": [
+            _correction(r, genesis) for r in records if r.get("act") in ("settle", "adjust")
+        ],
     }
+
+
+def _correction(record: Mapping[str, Any], genesis: Mapping[str, Any]) -> dict[str, JSON]:
+    """What a person corrected, why, and what it moved NAV by."""
+    said: dict[str, JSON] = {"bar": record["bar"], "act": record["act"]}
+    said |= {"why": record["why"]["text"]}
+    if record["act"] == "settle":
+        return said | {"order": record["order"]}
+    currency = genesis["currency"]
+    scales = {i["symbol"]: i["asset_scale"] for i in genesis["instruments"]}
+    scales[currency["symbol"]] = currency["scale"]
+    amounts: dict[str, JSON] = {
+        symbol: _amount(int(units), scales[symbol]) for symbol, units in record["units"].items()
+    }
+    moved = _amount(int(record["value"]), currency["scale"])
+    return said | {"place": record["place"], "amounts": amounts, "nav": moved}
 
 
 def share_text(value: Fraction) -> str:

@@ -17,7 +17,7 @@ from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Leg, Proposal, Side
-from agent_fund.fund.fund import CAPACITY_BARS
+from agent_fund.fund.state import CAPACITY_BARS
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.verdict import Situation, Verdict, capacity
 

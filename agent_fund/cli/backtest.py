@@ -41,7 +41,7 @@ _ROWS = (
     ("Sharpe ratio", "sharpe", ratio),
     ("Max drawdown", "max_drawdown", percent),
 )
-_OWN = ("reduce", "exit", "kill", "done", "hold", "resume")
+_OWN = ("reduce", "exit", "kill", "done", "hold", "resume", "settle", "adjust")
 _STALE = 0.01
 _SHOWN = 3
 
@@ -179,6 +179,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     own = {k: n for k, n in summary["acts"].items() if k in _OWN}
     if own:
         facts.append(("Guard's own acts", ", ".join(f"{name} {n}" for name, n in own.items())))
+    facts += [("By a person", _correction(found)) for found in summary["corrections"]]
     if summary["fund"]["mode"] != "active":
         facts.append(("At the end", f"{summary['fund']['mode']}, no longer active"))
     mean, now, peak = (percent(exposure[k]) for k in ("mean", "cap_now", "cap_at_peak"))
@@ -194,6 +195,15 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         text = ", ".join(f"{symbol} {percent(share)}" for symbol, share in stale.items())
         facts.append(("Stale opens", f"bars whose open is only the close before: {text}"))
     return facts
+
+
+def _correction(found: Mapping[str, Any]) -> str:
+    if found["act"] == "settle":
+        text = f"order {found['order'][:12]} settled"
+    else:
+        amounts = ", ".join(f"{amount} {symbol}" for symbol, amount in found["amounts"].items())
+        text = f"{amounts} at {found['place']} adjusted, NAV moved by {money(found['nav'])}"
+    return one_line(f"bar {found['bar']}, {text}: {found['why']}")
 
 
 def _perpetuals(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""``agent-fund halt``, ``flatten`` and ``resume``: a command to a fund, from another terminal.
+"""``agent-fund halt``, ``flatten``, ``resume``, ``settle`` and ``adjust``, from another terminal.
 
 The command is on the disk before anything is said of it. Then the fund's answer is waited for; if
 no process runs the fund, the command stands until one does.
@@ -7,6 +7,7 @@ no process runs the fund, the command stands until one does.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,8 +25,20 @@ _LOOK = 0.05
 _RESTART = "agent-fund paper RUNFILE --resume {folder}"
 
 
-def operate(act: str, run: Path | None, by: str, reason: str, wait: float, *, as_json: bool) -> int:
+def operate(
+    act: str,
+    run: Path | None,
+    by: str,
+    reason: str,
+    wait: float,
+    about: Sequence[str] = (),
+    *,
+    as_json: bool,
+) -> int:
     """Give the command, wait for its answer for up to ``wait`` seconds, and show both.
+
+    Args:
+        about: what the act is done to.
 
     Returns:
         OK if it is done, or was not waited for; COMMAND_REFUSED; NOT_ANSWERED if it still stands
@@ -38,7 +51,7 @@ def operate(act: str, run: Path | None, by: str, reason: str, wait: float, *, as
     folder = chosen_run(run, acting=True)
     file = ControlFile(folder)
     try:
-        command, new = file.ask(Act(act), by, reason)
+        command, new = file.ask(Act(act), by, reason, about)
     except ControlError as error:
         error.add_note("the command was NOT given: a fund that runs takes this for a halt, and")
         error.add_note(f"mends the file; see agent-fund status {shown_path(folder)}, and repeat it")
@@ -52,6 +65,7 @@ def operate(act: str, run: Path | None, by: str, reason: str, wait: float, *, as
                 "run": str(folder.resolve()),
                 "command": command.id,
                 "act": act,
+                "about": list(command.about),
                 "by": command.by,
                 "reason": command.reason,
                 "new": new,
@@ -108,7 +122,7 @@ def _show(
 ) -> None:
     screen = console()
     who = f", command {command.id} of {shown_path(folder)}, by {one_line(command.by)}: "
-    act = (command.act.value, "bold")
+    act = (one_line(command.words), "bold")
     screen.print(Text.assemble(act, who, one_line(command.reason)), soft_wrap=True)
     if not new:
         at = datetime.fromtimestamp(command.at / 1000, UTC)

@@ -1,4 +1,5 @@
-"""The commands of an operator, as ``agent-fund`` offers them: status, halt, flatten, resume."""
+"""The commands of an operator, as ``agent-fund`` offers them: status, halt, flatten, resume,
+settle, adjust."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ RunArgument = Annotated[
     typer.Argument(metavar="RUN", help="A run folder; without it, the newest under runs/."),
 ]
 ByOption = Annotated[str, typer.Option("--by", metavar="NAME", help="Who says so; recorded.")]
-ReasonOption = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; recorded.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", "--why", metavar="TEXT", help="Why; recorded.")
+]
 WaitOption = Annotated[
     float, typer.Option("--wait", metavar="SECONDS", min=0, help="Wait so long for the answer.")
 ]
@@ -75,9 +78,70 @@ def resume_command(
     raise typer.Exit(operate("resume", run, by, reason, wait, as_json=as_json))
 
 
+def settle_command(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[RUN] ORDER",
+            help="A run folder, as for halt; and an order in doubt, as status shows it: the first "
+            "characters of its id are enough.",
+            show_default=False,
+        ),
+    ],
+    by: ByOption,
+    reason: ReasonOption,
+    wait: WaitOption = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """End an order that stays in doubt, with the fills booked so far; halt the fund first.
+
+    What its venue did beyond them, the books learn by adjust.
+    """
+    from agent_fund.cli.control import operate
+
+    if len(words) > 2:
+        raise typer.BadParameter("name one order, and before it the run", param_hint="ORDER")
+    run = Path(words[0]) if len(words) == 2 else None
+    raise typer.Exit(operate("settle", run, by, reason, wait, words[-1:], as_json=as_json))
+
+
+def adjust_command(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[RUN] VENUE ASSET AMOUNT [ASSET AMOUNT]...",
+            help="A run folder, as for halt; a venue or margin account, as status shows it; and "
+            "how much more (or less, -) of the currency or of a position there is than the books "
+            "say. What was paid and what was received for it belong together.",
+            show_default=False,
+        ),
+    ],
+    by: ByOption,
+    reason: ReasonOption,
+    wait: WaitOption = 30,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the books say what a venue really has; it counts in NAV. Halt the fund first.
+
+    Nothing may be open or under way there. A loss counts as a loss, and may break a limit; a gain
+    makes up no drawdown.
+    """
+    from agent_fund.cli.control import operate
+
+    if len(words) < 3:
+        fix = "name a venue, an asset and an amount"
+        raise typer.BadParameter(fix, param_hint="VENUE ASSET AMOUNT")
+    run = Path(words[0]) if len(words) % 2 == 0 else None
+    about = words if run is None else words[1:]
+    raise typer.Exit(operate("adjust", run, by, reason, wait, about, as_json=as_json))
+
+
 def add_operator_commands(app: typer.Typer) -> None:
     """Offer them under ``app``."""
     app.command("status")(status_command)
     app.command("halt")(halt_command)
     app.command("flatten")(flatten_command)
     app.command("resume")(resume_command)
+    app.command("settle")(settle_command)
+    # An amount such as -12.5 is no option.
+    app.command("adjust", context_settings={"ignore_unknown_options": True})(adjust_command)

@@ -118,8 +118,22 @@ class Reader:
         if act in ("flow", "flow_queued"):
             return f"{act}: {self._money(record['amount'])} of {record['name']}"
         why = record["why"].get("text") or record["why"].get("guardrail", "")
+        if act == "settle":
+            return f"settle: the {self._orders[record['order']]} order in doubt ends; {why}"
+        if act == "adjust":
+            return f"adjust: {self._adjusted(record)}; {why}"
         legs = f" {self._legs(record['legs'])}" if record.get("legs") else ""
         return f"{act}:{legs} {why}"
+
+    def _adjusted(self, record: Mapping[str, Any]) -> str:
+        scales = {symbol: scale for symbol, (scale, _) in self.scales.items()}
+        scales[self.currency] = self.scale
+        amounts = [
+            f"{from_units(int(units), scales[symbol]).normalize():+f} {symbol}"
+            for symbol, units in record["units"].items()
+        ]
+        nav = self._money(record["value"])
+        return f"{', '.join(amounts)} at {record['place']}, NAV moves by {nav}"
 
     def _move(self, transfer: Mapping[str, str]) -> str:
         amount = self._money(transfer["amount"])

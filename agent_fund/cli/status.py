@@ -118,6 +118,7 @@ def _json(seen: Seen) -> dict[str, object]:
             {
                 "id": command.id,
                 "act": command.act.value,
+                "about": list(command.about),
                 "by": command.by,
                 "reason": command.reason,
                 "at": command.at,
@@ -216,7 +217,7 @@ def _commands(commands: tuple[Command, ...]) -> RenderableType:
         else:
             label = (f"{command.outcome.value}: ", OUTCOME_STYLES[command.outcome])
             answer = Text.assemble(label, one_line(command.answer))
-        row = (str(command.id), command.act.value, one_line(command.by), one_line(command.reason))
+        row = map(one_line, (str(command.id), command.words, command.by, command.reason))
         table.add_row(*row, answer)
     return table
 

@@ -27,6 +27,8 @@ NEAR_COIN, NEAR_DOLLAR = "eth.near", "usdc.near"
 RELATIVE_FEE, FIXED_FEE = "0.0005", "0.5"
 """What relayers are offered: a share of the amount, and units of the currency."""
 
+_WEIGHT = 60_000  # of requests, a minute, at exchanges: bars are as short as a second here
+
 
 @dataclass(frozen=True)
 class Reached:
@@ -93,6 +95,7 @@ def _exchange(plan: Plan, at: Reached) -> dict[str, Any]:
     return {
         "kind": "binance",
         "url": at.exchange,
+        "weight": _WEIGHT,
         "credentials": "loopback",
         "markets": {plan.lines[EXCHANGE]: "ETHUSDT"},
         "fee": "0.001",
@@ -105,6 +108,7 @@ def _futures(plan: Plan, at: Reached) -> dict[str, Any]:
     return {
         "kind": "binance_futures",
         "url": at.exchange,
+        "weight": _WEIGHT,
         "credentials": "loopback",
         "markets": {plan.lines[FUTURES]: "ETHUSDT"},
         "fee": "0.0005",
@@ -115,6 +119,7 @@ def _hyperliquid(plan: Plan, at: Reached) -> dict[str, Any]:
     return {
         "kind": "hyperliquid",
         "url": at.exchange,
+        "weight": _WEIGHT,
         "credentials": _signer(at, at.trader),
         "markets": {plan.lines[HYPERLIQUID]: "ETH"},
         "fee": "0.0005",

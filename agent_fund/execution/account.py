@@ -20,11 +20,11 @@ OUTSIDE = "outside"
 
 
 class Bucket(enum.Enum):
-    """The part of a place's holding: four own ones, and five counterparties outside.
+    """The part of a place's holding: four own ones, and six counterparties outside.
 
     MARGIN is all that stands in a margin account, currency and contracts; it alone may be negative:
     contracts sold short, and currency that longs took out. IN_TRANSIT is currency on its way to its
-    place, the target of the transfer.
+    place, the target of the transfer. ADJUSTMENT is where a person says that the rest is.
     """
 
     AVAILABLE = "available"
@@ -36,10 +36,18 @@ class Bucket(enum.Enum):
     FEES = "fees"
     FUNDING = "funding"
     INSURANCE = "insurance"
+    ADJUSTMENT = "adjustment"
 
 
 _COUNTERPARTIES = frozenset(
-    {Bucket.CAPITAL, Bucket.MARKET, Bucket.FEES, Bucket.FUNDING, Bucket.INSURANCE}
+    {
+        Bucket.CAPITAL,
+        Bucket.MARKET,
+        Bucket.FEES,
+        Bucket.FUNDING,
+        Bucket.INSURANCE,
+        Bucket.ADJUSTMENT,
+    }
 )
 
 

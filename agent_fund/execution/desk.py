@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from agent_fund.domain.book import Book
+from agent_fund.domain.instrument import Asset
 from agent_fund.domain.order import Fill, Order, Status
 from agent_fund.domain.settlement import Funding, Liquidation
 from agent_fund.domain.transfer import Arrival, Transit
@@ -145,6 +146,23 @@ class Desk:
         """
         return self._end(orders, bar, Status.CANCELED)
 
+    def settle(self, order: Order) -> list[Order]:
+        """On the word of a person, an order in doubt is CANCELED, with the fills booked so far.
+
+        Its venue tells nothing more of it. Legs that wait for it are cancelled too.
+
+        Raises:
+            ExecutionError: if it is not open, or its venue knows what became of it.
+        """
+        known = self._find(order.order_id)
+        if known.status is not Status.UNKNOWN:
+            fix = "only an order in doubt is settled by a person"
+            raise ExecutionError(f"order {order.order_id}", known.status.value, fix)
+        self._at(known).settle(known.order_id)
+        events: list[Report] = []
+        self._close(known.with_status(Status.CANCELED), events)
+        return _orders(events)
+
     def cancel_all(self, bar: int) -> list[Order]:
         """Cancel every open order."""
         return self.cancel(self.open_orders, bar)
@@ -196,6 +214,10 @@ class Desk:
             self._ledger.liquidate(event)
         accounts = {event.instrument.account for event in events}
         return self.cancel([o for o in self.open_orders if o.instrument.account in accounts], bar)
+
+    def adjust(self, place: str, units: Mapping[Asset, int], entry_id: str) -> None:
+        """Post what ``place`` really has more or less than the books; see ``Ledger.adjust``."""
+        self._ledger.adjust(place, units, entry_id)
 
     def transfer(self, transit: Transit, bar: int, marks: Mapping[str, int] | None = None) -> None:
         """Start a transfer; its amount is under way until ``arrive``.

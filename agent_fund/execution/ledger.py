@@ -24,6 +24,7 @@ from agent_fund.execution.errors import LedgerError
 from agent_fund.execution.places import Places
 from agent_fund.execution.reservation import Reservation
 from agent_fund.execution.settlement import (
+    adjustment_entry,
     arrival_entry,
     departure_entry,
     funding_entry,
@@ -241,6 +242,18 @@ class Ledger:
         if not held or not (event.quantity == held or part):
             raise LedgerError(entry.entry_id, event.quantity, f"close the {held} that are held")
         return self.post(entry)
+
+    def adjust(self, place: str, units: Mapping[Asset, int], entry_id: str) -> bool:
+        """Take over what a person found at ``place``, by asset, more or less than what is free.
+
+        Returns:
+            False if the entry is a repetition.
+
+        Raises:
+            InsufficientFunds: if less than nothing would be left of a spot balance.
+            LedgerError: for an amount of 0, or what no book could show there.
+        """
+        return self.post(adjustment_entry(place, units, self._places.free(place), entry_id))
 
     def start_transfer(self, transit: Transit) -> bool:
         """Currency leaves its source and is under way. False if it is in the books already.

@@ -1,6 +1,9 @@
-"""The ledger entries of what moves without an order: funding, liquidation and transfers."""
+"""The ledger entries of what moves without an order: funding, liquidations, transfers, and what a
+person adjusts."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from agent_fund.domain.instrument import Asset
 from agent_fund.domain.money import require_int
@@ -74,6 +77,19 @@ def arrival_entry(transit: Transit, currency: Asset, place: str, free: Bucket, u
     )
     postings = tuple(Posting(account, moved) for account, moved in movements if moved)
     return Entry(f"arrive {transit.transfer_id}", "arrival", postings)
+
+
+def adjustment_entry(place: str, units: Mapping[Asset, int], free: Bucket, entry_id: str) -> Entry:
+    """What a person found at ``place`` more or less than the books, against nobody in particular.
+
+    Raises:
+        LedgerError: if it moves nothing, or an amount is 0.
+    """
+    postings: list[Posting] = []
+    for asset, more in units.items():
+        outside = Account(OUTSIDE, asset, Bucket.ADJUSTMENT)
+        postings += move(outside, Account(place, asset, free), more)
+    return Entry(entry_id, "adjustment", tuple(postings))
 
 
 def move(source: Account, target: Account, units: int) -> tuple[Posting, ...]:

@@ -112,6 +112,10 @@ class SimulatedVenue:
             raise ExecutionError("cancel", order_id, "no such order rests here")
         return resting.order.with_status(Status.CANCELED)
 
+    def settle(self, order_id: str) -> None:
+        """Forget the order."""
+        self._resting.pop(order_id, None)
+
     def on_open(
         self, bar: int, opens: Mapping[str, int], volumes: Mapping[str, int]
     ) -> Sequence[Report]:

@@ -53,6 +53,10 @@ class Venue(Protocol):
         """
         ...
 
+    def settle(self, order_id: str) -> None:
+        """A person has ended the order, in doubt until then: nothing more is told of it."""
+        ...
+
     def on_open(
         self, bar: int, opens: Mapping[str, int], volumes: Mapping[str, int]
     ) -> Sequence[Report]:

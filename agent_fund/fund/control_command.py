@@ -20,11 +20,21 @@ class Act(enum.Enum):
         HALT: cancel the agent's orders and hold; the agent makes no new trade.
         FLATTEN: close everything through the guard's way out, then stay halted.
         RESUME: let the agent trade again, if the book is Safe.
+        SETTLE: end an order in doubt, of a fund that was halted; about the order.
+        ADJUST: let the books say what a place really has, of a fund that was halted; about the
+            place, then asset and signed amount, as often as it takes.
     """
 
     HALT = "halt"
     FLATTEN = "flatten"
     RESUME = "resume"
+    SETTLE = "settle"
+    ADJUST = "adjust"
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it corrects the books, and leaves as it is who may trade."""
+        return self in (Act.SETTLE, Act.ADJUST)
 
 
 class Outcome(enum.Enum):
@@ -57,6 +67,7 @@ class Command:
         by: the person. ``reason``: why, in the person's words.
         at: Unix milliseconds at which it was given.
         outcome: None until the fund answers; ``answer``: what it says.
+        about: what the act is done to, in words; empty for the whole fund.
     """
 
     id: int
@@ -66,6 +77,12 @@ class Command:
     at: int
     outcome: Outcome | None = None
     answer: str = ""
+    about: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The act and what it is about."""
+        return " ".join((self.act.value, *self.about))
 
     @property
     def finished(self) -> bool:
@@ -77,7 +94,7 @@ def stance_of(commands: Iterable[Command]) -> Stance:
     """What ``commands``, in the order of their ids, say now."""
     stance = Stance.RUN
     for command in commands:
-        if command.outcome is Outcome.REFUSED:
+        if command.outcome is Outcome.REFUSED or command.act.corrects:
             continue
         if command.act is Act.FLATTEN:
             stance = Stance.FLATTEN
@@ -109,7 +126,7 @@ def superseded(commands: Iterable[Command]) -> list[tuple[Command, Command]]:
         if command.act is Act.RESUME:
             if not command.finished:
                 waiting.append(command)
-        elif command.outcome is not Outcome.REFUSED:
+        elif command.outcome is not Outcome.REFUSED and not command.act.corrects:
             found += [(resume, command) for resume in waiting]
             waiting = []
     return found

@@ -11,10 +11,11 @@ why it ended for good if it did, its last status and when that was written.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +25,16 @@ from agent_fund.fund.control_status import Status
 CONTROL = "control.sqlite"
 _PATIENCE = 2.0
 _LONGEST = 1000
+_ABOUT = "about TEXT NOT NULL DEFAULT '[]'"
 _SCHEMA = (
     "CREATE TABLE command (id INTEGER PRIMARY KEY AUTOINCREMENT, act TEXT NOT NULL, "
     "person TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, outcome TEXT, "
-    "answer TEXT NOT NULL DEFAULT '') STRICT",
+    f"answer TEXT NOT NULL DEFAULT '', {_ABOUT}) STRICT",
     "CREATE TABLE fund (id INTEGER PRIMARY KEY CHECK (id = 1), restart TEXT NOT NULL, "
     "ended TEXT NOT NULL, status TEXT, beat INTEGER NOT NULL) STRICT",
 )
+# Of a fund that was started before commands could be about something.
+_EARLIER = (_SCHEMA[0].replace(f", {_ABOUT}", ""), _SCHEMA[1])
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -115,6 +119,8 @@ class ControlFile:
     def begin(self, restart: str) -> None:
         """A process takes the fund over; ``restart`` is the command that starts it again."""
         with self._transaction() as db:
+            if _earlier(db):
+                db.execute(f"ALTER TABLE command ADD COLUMN {_ABOUT}")
             db.execute("UPDATE fund SET restart = ?, ended = ''", (restart,))
 
     def end(self, why: str) -> None:
@@ -127,7 +133,9 @@ class ControlFile:
         with self._transaction() as db:
             db.execute("UPDATE fund SET status = ?, beat = ?", (status.to_json(), _now()))
 
-    def ask(self, act: Act, by: str, reason: str) -> tuple[Command, bool]:
+    def ask(
+        self, act: Act, by: str, reason: str, about: Sequence[str] = ()
+    ) -> tuple[Command, bool]:
         """Give a command; it is durable when this returns.
 
         Returns:
@@ -135,23 +143,31 @@ class ControlFile:
             yet stands for both.
 
         Raises:
-            CommandError: without a name or a reason, or if the run has ended for good.
+            CommandError: without a name or a reason, if the run has ended for good, or if the
+                process that runs it cannot know what a command is about.
         """
         by, reason = _line(by, "name"), _line(reason, "reason")
+        about = tuple(_line(word, "word") for word in about)
         with self._transaction() as db:
             known = self._read(db)
             if known.ended:
                 raise CommandError(f"this run has ended for good: {known.ended}")
+            if about and _earlier(db):
+                fix = "stop it and start it again with this one"
+                raise CommandError(f"this run was started by an earlier version: {fix}")
             if known.commands:
                 last = known.commands[-1]
-                if last.act is act and not last.finished:
+                if (last.act, last.about) == (act, about) and not last.finished:
                     return last, False
             at = _now()
-            values = (act.value, by, reason, at)
             cursor = db.execute(
-                "INSERT INTO command (act, person, reason, at) VALUES (?, ?, ?, ?)", values
+                "INSERT INTO command (act, person, reason, at) VALUES (?, ?, ?, ?)",
+                (act.value, by, reason, at),
             )
-            return Command(int(cursor.lastrowid or 0), act, by, reason, at), True
+            if about:
+                values = (json.dumps(about), cursor.lastrowid)
+                db.execute("UPDATE command SET about = ? WHERE id = ?", values)
+            return Command(int(cursor.lastrowid or 0), act, by, reason, at, about=about), True
 
     def answer(self, id: int, text: str, outcome: Outcome) -> None:
         """What the fund says to command ``id``; a final answer stays as it is."""
@@ -199,7 +215,7 @@ class ControlFile:
             "SELECT sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' ORDER BY name"
         )
         found = tuple(sql for (sql,) in rows)
-        if found != _SCHEMA:
+        if found not in (_SCHEMA, _EARLIER):
             raise ControlError(self.path, "its tables are others", damaged=True)
         ((told,),) = db.execute("PRAGMA quick_check(1)").fetchall()
         if told != "ok":
@@ -207,8 +223,10 @@ class ControlFile:
 
     def _read(self, db: sqlite3.Connection) -> Control:
         funds = db.execute("SELECT restart, ended, status, beat FROM fund").fetchall()
+        about = "'[]'" if _earlier(db) else "about"
         rows = db.execute(
-            "SELECT id, act, person, reason, at, outcome, answer FROM command ORDER BY id"
+            f"SELECT id, act, person, reason, at, outcome, answer, {about} FROM command "  # noqa: S608
+            "ORDER BY id"
         ).fetchall()
         # No row is ever deleted, so what SQLite counted and what is there are the same ids.
         counted = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'command'").fetchall()
@@ -224,10 +242,18 @@ class ControlFile:
         return Control(restart, ended, status, beat, commands)
 
 
-def _command(row: tuple[int, str, str, str, int, str | None, str]) -> Command:
-    id, act, by, reason, at, outcome, answer = row
-    told = None if outcome is None else Outcome(outcome)
-    return Command(id, Act(act), by, reason, at, told, answer)
+def _earlier(db: sqlite3.Connection) -> bool:
+    """Whether the file was made before commands could be about something."""
+    columns = db.execute("SELECT name FROM pragma_table_info('command')").fetchall()
+    return ("about",) not in columns
+
+
+def _command(row: tuple[int, str, str, str, int, str | None, str, str]) -> Command:
+    id, act, by, reason, at, outcome, answer, about = row
+    told, words = None if outcome is None else Outcome(outcome), json.loads(about)
+    if not isinstance(words, list) or not all(type(word) is str for word in words):
+        raise ValueError("a command is about something else than words")
+    return Command(id, Act(act), by, reason, at, told, answer, tuple(words))
 
 
 def _line(text: str, what: str) -> str:

@@ -8,11 +8,8 @@ proposes then is refused. Only the feed and the venue differ between backtest, p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 
-from agent_fund.domain.book import Book
-from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Purpose
 from agent_fund.execution.clearing import Clearing
@@ -22,36 +19,27 @@ from agent_fund.fund.agent_turn import AgentTurn
 from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.flow_queue import FlowQueue
 from agent_fund.fund.flows import Flow
-from agent_fund.fund.holdings import Holdings
 from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor, Prices
+from agent_fund.fund.operator_acts import OperatedFund
 from agent_fund.fund.order_flow import OrderFlow
 from agent_fund.fund.terms import Gate, Terms, Tick
-from agent_fund.guard.activity import NOTHING_SENT
 from agent_fund.guard.engine import Guard
-from agent_fund.guard.finding import Finding
 from agent_fund.guard.limits import activity_after
-from agent_fund.guard.machine import Bounds, Machine, Mode
-from agent_fund.guard.reduction import reduction
-from agent_fund.guard.verdict import Certified, Situation, capacity, locked_out
-from agent_fund.guard.wayout import closing
+from agent_fund.guard.machine import Machine, Mode
+from agent_fund.guard.verdict import locked_out
 from agent_fund.market.bars import Row
 from agent_fund.market.gaps import Gap
 from agent_fund.market.snapshot import History
 
-CAPACITY_BARS = 20
 
-
-class Fund:
+class Fund(OperatedFund):
     """One fund on one ledger, its venues, one strategy, behind one gate.
 
     Args:
         feed: bars as they come. ``history``: the bars known before the first of them.
         gate: the guard, or an open gate for comparison; ``guard`` is None for the latter.
         monitor: watches the assumptions; None for an unguarded fund, which makes no promise.
-
-    Attributes:
-        held: whether an operator keeps the agent from trading.
     """
 
     def __init__(
@@ -74,38 +62,18 @@ class Fund:
         flows: Sequence[Flow] = (),
         gaps: Sequence[Gap] = (),
     ) -> None:
+        orders = OrderFlow(desk, clearing, journal, terms, monitor)
+        super().__init__(history, instruments, gate, machine, orders, terms, journal, monitor)
         self._feed = feed
-        self._history = history
-        self._instruments = tuple(instruments)
-        self._symbols = tuple(i.symbol for i in instruments)
         self._turn = turn
         self._cadence = cadence
-        self._gate = gate
         self._guard = guard
-        self.machine = machine
-        self._terms = terms
-        self._journal = journal
+        self._watchful = guard is not None and guard.watchful
         self._recorder = journal.recorder
-        self.monitor = monitor
         self._clearing = clearing
-        self._orders = OrderFlow(desk, clearing, journal, terms, monitor)
         self._flows = FlowQueue(flows, ledger, terms.home, gate, journal)
         self._gaps = list(gaps)
-        self._bar = -1
-        self._closes: tuple[int, ...] = ()
-        self._watchful = guard is not None and guard.watchful
-        self._margined = any(i.margin is not None for i in instruments)
         self._funding = self._liquidated = 0
-        self._held = desk.book()
-        self._holdings = Holdings(instruments, self._held)
-        # The certificate in force, whether it covers the book held, and its decision's prices.
-        self._certified: Certified | None = None
-        self._covering = False
-        self._band: list[tuple[int, int, int]] = []
-        self._anchor: tuple[int, ...] | None = None
-        self._anchor_bar = -1
-        self._activity = NOTHING_SENT
-        self.held = False
 
     def advance(self) -> Tick | None:
         """One bar: its open, its close, the guard's look, the agent's turn. None at the end."""
@@ -176,84 +144,8 @@ class Fund:
             closes,
             machine.mode,
             machine.bounds,
-            *(self._accounts() if self._margined else ()),
+            *((*self._accounts(), self._funding, self._liquidated) if self._margined else ()),
         )
-
-    def kill(self, why: str) -> None:
-        """An operator's act or a breach: to flat, then Halted. Callable between two bars."""
-        if self.machine.mode is Mode.HALTED or self.machine.killed:
-            return
-        if self._bar < 0:
-            raise DomainError("kill", why, "nothing runs before the first bar; do not start it")
-        self._journal.mode("kill", self.situation(), why)
-        self.machine.kill()
-        # The guard's own orders are on their way out already; without them it would be longer.
-        self._orders.cancel(self._bar, only=Purpose.AGENT)
-
-    @property
-    def bar(self) -> int:
-        """Number of the last bar; -1 before the first."""
-        return self._bar
-
-    @property
-    def time(self) -> int:
-        """Close of the last bar, ms since the epoch; 0 before the first."""
-        return self._history.snapshot().time if self._bar >= 0 else 0
-
-    @property
-    def prices(self) -> dict[str, int]:
-        """Closes of the last bar by symbol, at which positions are valued."""
-        return self._named(self._closes)
-
-    def verdict_of(self, order_id: str) -> bytes:
-        """The leaf hash of the guard's record that admitted an order; see ``OrderFlow``."""
-        return self._orders.verdict_of(order_id)
-
-    @property
-    def leaving(self) -> bool:
-        """Whether the fund was told to go to flat and stay there."""
-        return self.machine.killed or self.machine.mode is Mode.HALTED
-
-    @property
-    def agent_orders(self) -> int:
-        """How many of the agent's orders may still fill."""
-        return sum(o.purpose is Purpose.AGENT for o in self._orders.book.open_orders)
-
-    @property
-    def book(self) -> Book:
-        """What the fund holds, open orders included."""
-        return self._orders.book
-
-    def hold(self, why: str) -> None:
-        """An operator's act: the agent's orders are cancelled, and it trades no more until resumed.
-
-        What is held stays held, under the guard. Callable between two bars.
-        """
-        if self.held or self._bar < 0:
-            return
-        self._journal.mode("hold", self.situation(), why)
-        self.held = True
-        self._orders.cancel(self._bar, only=Purpose.AGENT)
-
-    def resume(self, why: str) -> bool:
-        """A named person's act: Active again after a hold or a halt, if the held book is Safe.
-
-        Returns:
-            False if there is nothing to resume from, a limit was broken, or the book is not Safe.
-        """
-        machine, situation = self.machine, self.situation()
-        halted = machine.mode is Mode.HALTED
-        if not (halted or (self.held and machine.mode is Mode.ACTIVE)) or machine.breached:
-            return False
-        certified = self._gate.look(situation)
-        if certified is None:
-            return False
-        self._journal.resume(certified, situation, why)
-        self.held = False
-        if halted:
-            machine.resume(certified.bounds)
-        self._accept(certified, covering=True)
-        return True
 
     def close(self) -> None:
         """Record the end of the run; nothing is sent or cancelled by it."""
@@ -262,15 +154,6 @@ class Fund:
         self._journal.close(self._bar + 1, machine.v, machine.h, machine.mode, breaches)
 
     # -- the book -----------------------------------------------------------------------------
-
-    def _named(self, values: Sequence[int]) -> dict[str, int]:
-        return dict(zip(self._symbols, values, strict=True))
-
-    def _hold(self) -> None:
-        """Positions or cash may have changed: no certificate covers this book yet."""
-        self._covering = False
-        self._held = self._orders.book
-        self._holdings.take(self._held)
 
     def _fund(self, bar: int, marks: Sequence[int], rates: Sequence[int]) -> tuple[int, ...]:
         """Pay and receive the funding of this open, on the book as it was before its fills.
@@ -299,16 +182,6 @@ class Fund:
                     self.monitor.liquidated(bar, when, nav, self.machine.h, self._anchor_bar)
         return self._holdings.nav(marks)
 
-    def _accounts(self) -> tuple[tuple[int, ...], tuple[int, ...], int, int]:
-        """Equity and maintenance at each place, funding received, positions liquidated."""
-        book, prices = self._held, self._named(self._closes)
-        return (
-            tuple(book.equity(place, prices) for place in book.places),
-            tuple(book.maintenance(place, prices) for place in book.places),
-            self._funding,
-            self._liquidated,
-        )
-
     def _tick(self, bar: int, nav_open: int, nav: int) -> None:
         """The machine sees both marks of the bar; the first breach of a run is kept."""
         machine, monitor = self.machine, self.monitor
@@ -316,122 +189,6 @@ class Fund:
             known = machine.breached
             if not machine.tick(mark) and not known and monitor is not None:
                 monitor.broken(bar, when, mark, machine.h, self._anchor_bar, machine.broken)
-
-    def situation(self) -> Situation:
-        """What the guard looks at now: the book really held, at the last close."""
-        snapshot = self._history.snapshot()
-        volumes = {s: snapshot.volumes(s, CAPACITY_BARS) for s in self._symbols}
-        return Situation(
-            self._orders.book,
-            self._named(self._closes),
-            self.machine.v,
-            self.machine.h,
-            self._bar,
-            capacity(self._instruments, volumes, self._terms.participation),
-            self.machine.F,
-            self._activity,
-        )
-
-    # -- the guard ----------------------------------------------------------------------------
-
-    def _look(self, bar: int, closes: tuple[int, ...]) -> None:
-        machine = self.machine
-        if machine.mode is Mode.ACTIVE:
-            bounds = self._covered(bar, closes)
-            watched = bounds is not None and (not self._watchful or self._holds())
-            if bounds is not None and watched and machine.try_decide(bounds):
-                self._anchor, self._anchor_bar = closes, bar
-            elif not self._recertify():
-                self._reduce()
-        elif self._orders.any_open:
-            return  # on the way out, inside the horizon of the last decision
-        elif machine.killed:
-            if self._holdings.flat:
-                self._journal.mode("done", self.situation(), "flat")
-                machine.done(flat=True)
-            else:
-                self._exit()
-        elif not self._recertify():
-            if machine.mode is Mode.REDUCING:
-                machine.exit()
-            self._exit()
-
-    def _holds(self) -> bool:
-        """Whether the limits marked ``always`` hold at this close too."""
-        return self._require_guard().holds(self.situation())
-
-    def _covered(self, bar: int, closes: tuple[int, ...]) -> Bounds | None:
-        """The bounds in force, if their certificate covers this very book at these prices."""
-        certified = self._certified
-        if not self._covering or certified is None or bar > certified.until:
-            return None
-        for column, low, high in self._band:
-            if not low <= closes[column] <= high:
-                return None
-        return certified.bounds
-
-    def _recertify(self) -> bool:
-        """Certify the held book anew, if that is Safe."""
-        situation = self.situation()
-        certified = self._gate.look(situation)
-        if certified is None:
-            return False
-        self._journal.look(certified, situation)
-        self._accept(certified, covering=True)
-        return True
-
-    def _accept(self, certified: Certified, *, covering: bool) -> None:
-        """The machine's Decide: these bounds are in force; ``covering``: at coming looks too."""
-        self.machine.decide(certified.bounds)
-        self._certified, self._covering = certified, covering
-        self._band = [
-            (column, *certified.band[symbol])
-            for column, symbol in enumerate(self._symbols)
-            if symbol in certified.band
-        ]
-        self._anchor, self._anchor_bar = self._closes, self._bar
-
-    def _reduce(self) -> None:
-        """The held book is no longer Safe: cancel, then close the same fraction of every leg."""
-        guard = self._require_guard()
-        if self._orders.any_open:
-            self._orders.cancel(self._bar)
-            if self._recertify():
-                return  # without its open orders the book is Safe
-            if self._orders.any_open:
-                return  # what is not confirmed as cancelled may fill: nothing is closed beside it
-        situation = self.situation()
-        why, fraction = guard.explain(situation), reduction(guard, situation)
-        self.machine.reduce()
-        self._leave(Purpose.REDUCE, fraction, situation, why)
-
-    def _exit(self) -> None:
-        """On to flat: close every position, at limits that fill anywhere inside the set."""
-        guard, situation = self._require_guard(), self.situation()
-        why = None if self.machine.killed else guard.explain(situation)
-        self._leave(Purpose.EXIT, Fraction(1), situation, why)
-
-    def _leave(
-        self, purpose: Purpose, fraction: Fraction, situation: Situation, why: Finding | None
-    ) -> None:
-        mandate = self._require_guard().mandate
-        proposal = closing(mandate, situation, fraction, self._anchor_prices())
-        guard = self._journal.way_out(purpose.value, situation, fraction, proposal, why)
-        if proposal.legs:
-            leaf = self._recorder.leaf_hash(guard)
-            marks = self._named(self._closes)
-            self._orders.send(proposal, purpose, guard, self._bar, leaf, marks)
-            self._covering = False
-
-    def _require_guard(self) -> Guard:
-        if self._guard is None:
-            raise DomainError("way out", "unguarded", "only a guard reduces or exits")
-        return self._guard
-
-    def _anchor_prices(self) -> Mapping[str, int]:
-        if self._anchor is None:
-            raise DomainError("anchor", None, "a way out follows an accepted decision")
-        return self._named(self._anchor)
 
     # -- the agent ----------------------------------------------------------------------------
 

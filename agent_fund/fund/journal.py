@@ -108,11 +108,11 @@ class Journal:
         }
         return self.recorder.append(record)
 
-    def mode(self, act: str, situation: Situation, why: str) -> int:
-        """``kill``, ``done`` or ``hold``, and who or what asked for it."""
+    def mode(self, act: str, situation: Situation, why: str, **about: JSON) -> int:
+        """``kill``, ``done``, ``hold``, ``settle`` or ``adjust``, and who or what asked for it."""
         record = self._situation(act, situation)
         record["why"] = {"text": _words(why)}
-        return self.recorder.append(record)
+        return self.recorder.append(record | about)
 
     def resume(self, certified: Certified, situation: Situation, why: str) -> int:
         """The agent may trade again: who said so, and the certificate of the book held."""

@@ -6,6 +6,7 @@ fill, each less the funding paid since. A2: the way out completes within the hor
 slippage stay inside the mandate's costs. A5: exits are proportional, or their legs
 part by less than the legging allowance. A4 (every order is in the
 book), A6 (marks are right) and A7 (venues stay solvent) cannot be seen from bars; reports say so.
+That the books were not what a venue had, a person says: such an adjustment is a failure of A4.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from agent_fund.domain.order import Fill, Order, Purpose, Side
-from agent_fund.domain.settlement import RATE_SCALE
+from agent_fund.domain.settlement import RATE_SCALE, Liquidation
 from agent_fund.domain.transfer import Arrival
 from agent_fund.guard.kernel.form import SCALE
 from agent_fund.guard.resolved_mandate import ResolvedMandate
@@ -230,6 +231,11 @@ class Monitor:
             )
             self.failures.append(Failure("A3", bar, text))
 
+    def adjusted(self, bar: int, place: str) -> None:
+        """A4: after the look of ``bar`` a person corrected the books."""
+        text = f"the books were not what {place} had: a person adjusted them"
+        self.failures.append(Failure("A4", bar, text))
+
     def way_out(self, bar: int, orders: Sequence[Order]) -> None:
         """A2 and A5, when the guard's own ``orders`` of one act have ended."""
         if not orders:
@@ -251,6 +257,17 @@ class Monitor:
         """NAV broke ``limit``; ``since`` is the bar of the decision in force."""
         self._broken.append((Breach(bar, when, nav, mark, (), limit), since))
 
+    def forced(self, event: Liquidation) -> None:
+        """A7: a real venue closed what it should have held, by a trade of its own.
+
+        The guard keeps margin above maintenance at every open and close of the set, so that it was
+        below between two of them, or that the venue shared a loss of others, is the venue's word.
+        """
+        instrument = event.instrument
+        quantity = f"{instrument.base.amount(event.quantity):f} {instrument.symbol}"
+        text = f"{instrument.venue.name} closed {quantity} by itself"
+        self.failures.append(Failure("A7", event.bar, text))
+
     def liquidated(self, bar: int, when: str, nav: int, mark: int, since: int) -> None:
         """A venue closed positions for want of margin; NAV after it."""
         self._broken.append((Breach(bar, when, nav, mark, (), "margin_safety"), since))
@@ -263,7 +280,10 @@ class Monitor:
             replace(
                 breach,
                 failures=tuple(
-                    f for f in self.failures if since < f.bar <= breach.bar and f.exposed
+                    f
+                    for f in self.failures
+                    # What a person corrects comes after the decision of its bar, all else before.
+                    if since < f.bar + (f.assumption == "A4") and f.bar <= breach.bar and f.exposed
                 ),
             )
             for breach, since in self._broken

@@ -16,6 +16,7 @@ from agent_fund.execution.clearing import Clearing
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.errors import ExecutionError, InsufficientFunds
 from agent_fund.execution.order_id import client_order_id
+from agent_fund.fund.adjustment import Adjustment
 from agent_fund.fund.journal import Journal
 from agent_fund.fund.monitor import Monitor
 from agent_fund.fund.terms import Terms
@@ -47,6 +48,8 @@ class OrderFlow:
         self._way_out: dict[str, Order] = {}
         self.working = False
         self._verdicts: dict[str, bytes] = {}
+        # Orders of which the log says last that their venue does not know, and since which bar.
+        self._doubted: dict[str, int] = {}
 
     @property
     def book(self) -> Book:
@@ -119,8 +122,7 @@ class OrderFlow:
             # A real venue may ask for more than the mandate's fee: then nothing was sent at all.
             answers = [order.with_status(Status.REJECTED) for order in orders]
         for answer in answers:
-            if not answer.status.open:
-                self._ended(answer, bar)
+            self._told(answer, bar)
 
     def open(
         self,
@@ -134,10 +136,11 @@ class OrderFlow:
         for report in self._desk.on_open(bar, opens, volumes, marks):
             if isinstance(report, Fill):
                 self._journal.fill(report)
+                self._doubted.pop(report.order_id, None)
                 if self._monitor is not None:
                     self._monitor.filled(report, orders[report.order_id], opens)
             else:
-                self._ended(report, bar)
+                self._told(report, bar)
 
     def arrive(self, bar: int) -> bool:
         """Take the transfers that arrive at the open of ``bar``; whether any did."""
@@ -166,31 +169,51 @@ class OrderFlow:
         events = self._clearing.liquidations(self._desk.book(), marks, bar, when)
         for event in events:
             self._journal.liquidation(event)
+            if event.exec_id and self._monitor is not None:
+                self._monitor.forced(event)
         if events:
             accounts = {event.instrument.account for event in events}
             left = {k: o for k, o in self._way_out.items() if o.instrument.account not in accounts}
             self._way_out = left
             for order in self._desk.liquidated(events, bar):
-                self._ended(order, bar)
+                self._told(order, bar)
             self._judge(bar)
         return len(events)
 
     def close(self, bar: int) -> None:
         """Let the orders end whose last bar was ``bar``."""
         for order in self._desk.on_close(bar):
-            self._ended(order, bar)
+            self._told(order, bar)
         self.working = self.any_open
 
     def cancel(self, bar: int, only: Purpose | None = None) -> None:
         """Cancel open orders (of one purpose); what is not confirmed stays open, and counted."""
         orders = [o for o in self._desk.open_orders if only is None or o.purpose is only]
         for order in self._desk.cancel(orders, bar):
-            self._ended(order, bar)
+            self._told(order, bar)
 
-    def _ended(self, order: Order, bar: int) -> None:
-        """Record a status that is not told by a fill."""
-        if not order.status.open and order.filled < order.quantity:
+    def doubted(self, order: Order, bar: int) -> bool:
+        """Whether its venue has been in doubt of it since before the open of ``bar``."""
+        return self._doubted.get(order.order_id, bar) < bar
+
+    def settle(self, order: Order, bar: int) -> None:
+        """End an order in doubt, and the legs that wait for it."""
+        for ended in self._desk.settle(order):
+            self._told(ended, bar)
+
+    def adjust(self, adjustment: Adjustment, entry_id: str) -> None:
+        """Post what a place really has more or less."""
+        units = adjustment.assets(self._desk.book())
+        self._desk.adjust(adjustment.place, units, entry_id)
+
+    def _told(self, order: Order, bar: int) -> None:
+        """Record a status that is not told by a fill: an end, a doubt, or the end of a doubt."""
+        doubt, doubted = order.status is Status.UNKNOWN, order.order_id in self._doubted
+        if (doubt != doubted) if order.status.open else order.filled < order.quantity:
             self._journal.status(order, bar)
+            self._doubted.pop(order.order_id, None)
+            if doubt:
+                self._doubted[order.order_id] = bar
         if order.order_id not in self._way_out:
             return
         self._way_out[order.order_id] = order

@@ -81,6 +81,7 @@ class ExchangeSpec(Spec):
     Attributes:
         credentials: reference to an API key; at Hyperliquid to the key that signs.
         fee: the highest commission that it is charged.
+        weight: of requests, a minute, that it may use; 0: what the exchange allows.
         user, testnet: of Hyperliquid: the account, if the key is an API wallet of it.
     """
 
@@ -91,6 +92,7 @@ class ExchangeSpec(Spec):
     fee: Number
     prepaid: str = ""
     reserve: Number = Decimal(0)
+    weight: StrictInt = Field(default=0, ge=0, le=60_000)
     user: str = ""
     testnet: bool = False
 

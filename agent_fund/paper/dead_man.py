@@ -45,7 +45,7 @@ class DeadMan:
         """This process lives: arm what was not armed for a while."""
         for name, adapter in self._adapters.items():
             now = self._now()
-            if now - self._tried[name] < _AGAIN:
+            if 0 <= now - self._tried[name] < _AGAIN:
                 continue
             self._tried[name] = now
             since = self._armed.setdefault(name, now)

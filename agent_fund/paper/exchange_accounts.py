@@ -24,8 +24,9 @@ from agent_fund.paper.connections import ExchangeSpec, VenueSpec, WalletSpec
 from agent_fund.paper.errors import PaperError
 
 LOOPBACK = "loopback"
-# Milliseconds for one unit of request weight: Binance allows 6,000 a minute, futures 2,400.
-_SPOT_MS, _FUTURES_MS = 10, 25
+# Request weight a minute that exchanges allow.
+_WEIGHT = {"binance": 6_000, "binance_futures": 2_400, "hyperliquid": 1_200}
+_MINUTE = 60_000  # milliseconds
 _LOOPBACK_KEYS = ("loopback-key", "loopback-secret")  # of the devnet's exchange; open nothing else
 
 V = TypeVar("V")
@@ -44,7 +45,7 @@ class ExchangeAccounts:
 
     def spot(self, venue: str, spec: ExchangeSpec) -> ExchangeAdapter:
         """A spot account."""
-        setting = Setting(url=spec.url, rate_limit_ms=_SPOT_MS)
+        setting = _setting(spec)
         keys = self._credentials(spec)
         made = binance_spot(venue, keys, self._markets(venue, spec), _fees(spec), setting)
         self._built[venue] = made
@@ -52,12 +53,10 @@ class ExchangeAccounts:
 
     async def margined(self, venue: str, spec: ExchangeSpec) -> MarginExchangeAdapter:
         """An account that margins perpetuals."""
-        markets, fees = self._markets(venue, spec), _fees(spec)
+        markets, fees, setting = self._markets(venue, spec), _fees(spec), _setting(spec)
         if spec.kind == "binance_futures":
-            setting = Setting(url=spec.url, rate_limit_ms=_FUTURES_MS)
             made = binance_futures(venue, self._credentials(spec), markets, fees, setting)
         else:
-            setting = Setting(url=spec.url)
             signer = await self._keyring.evm(spec.credentials)
             user = spec.user or signer.address
             made = hyperliquid(venue, signer, user, markets, fees, setting, testnet=spec.testnet)
@@ -80,7 +79,7 @@ class ExchangeAccounts:
         if (spot.credentials, spot.url) != (futures.credentials, futures.url):
             fix = "their credentials and url differ: it moves money inside one account"
             raise PaperError(subject, f"{spec.spot}, {spec.futures}", fix)
-        setting = Setting(url=spot.url, rate_limit_ms=_SPOT_MS)
+        setting = _setting(spot)
         pair = self._built[spec.spot], self._built[spec.futures]
         return binance_wallet(name, self._credentials(spot), self._currency, *pair, setting)
 
@@ -98,6 +97,11 @@ class ExchangeAccounts:
             raise PaperError("credentials", LOOPBACK, "they are the devnet's; name a key of yours")
         key, secret = _LOOPBACK_KEYS
         return credentials(Secret(key.encode()), Secret(secret.encode()), LOOPBACK)
+
+
+def _setting(spec: ExchangeSpec) -> Setting:
+    weight = spec.weight or _WEIGHT[spec.kind]
+    return Setting(url=spec.url, rate_limit_ms=_MINUTE // weight)
 
 
 def _fees(spec: ExchangeSpec) -> Fees:

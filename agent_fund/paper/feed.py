@@ -137,7 +137,8 @@ class LiveFeed:
             if now >= due and whole:
                 break
             pause = min(max(self._length // _SAMPLES, _SHORTEST), _LONGEST)
-            self._clock.sleep(max(min(pause, due - now), 10))
+            # Behind its end a bar waits for a price, which is no reason to ask more often.
+            self._clock.sleep(max(min(pause, due - now), 10) if now < due else pause)
         depth = self._run(self._depth())
         volumes = tuple(depth.get(i.symbol, 0) for i in self._instruments)
         opens, closes = seen[0], seen[-1]

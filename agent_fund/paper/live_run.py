@@ -175,7 +175,9 @@ class LiveRun:
             self._reconciler.require_funded(self._parts.capital())
         self._session = session
         tape, alarms = self._stores.tape, self._stores.alarms
-        self._operators = Operators(self._board, session.fund, tape, alarms)
+        self._operators = Operators(
+            self._board, session.fund, tape, alarms, self.venues, self._unheard
+        )
 
     def advance(self, told: ToldBar) -> list[Tick]:
         """All bars, those on the tape first, until the run is over or stopped."""
@@ -188,7 +190,7 @@ class LiveRun:
         if self.finished:
             self._dead_man.rest()
         self._beat(session)
-        return [tick._replace(mode=operators.modes.get(tick.bar, tick.mode)) for tick in ticks]
+        return [tick._replace(**operators.figures.get(tick.bar, {})) for tick in ticks]
 
     def close(self) -> None:
         """Let go of every connection; what is under way stays under way."""
@@ -259,6 +261,9 @@ class LiveRun:
         if not (self.finished or fund.held or fund.leaving):
             operators.wind_up()
         return self.finished
+
+    def _unheard(self, venue: str) -> bool:
+        return venue in self._wired.margined and self.clearing.pending(venue)
 
     def _stale(self, instrument: Instrument) -> None:
         text = "it has no price; the last one stands"

@@ -62,8 +62,8 @@ class Reconciler:
         self._run = run
         self._since = since
         self._clearing = clearing
-        # What differed at the last look, by margin venue: told funding may lag its cash.
-        self._seen: dict[str, dict[str, tuple[int, int]]] = {}
+        # By how much assets differed at the last look, by margin venue: told funding may lag.
+        self._seen: dict[str, dict[str, int]] = {}
         self.silent: dict[str, str] = {}
 
     def compare(self, ledger: Ledger, book: Book) -> None:
@@ -92,6 +92,8 @@ class Reconciler:
     def require_funded(self, capital: Mapping[str, int]) -> None:
         """Before the first bar of a run: every venue answers, and has what the run file states.
 
+        A margin account holds nothing yet: what it is short of would count as cash.
+
         Raises:
             PaperError: naming the venue.
         """
@@ -100,6 +102,14 @@ class Reconciler:
         for name, found in zip(names, self._run(self._holdings(names)), strict=True):
             if isinstance(found, ExecutionError):
                 raise PaperError(f"venue {name}", str(found), "check its connection")
+            for line in self._lines(name):
+                held = found.assets.get(line.base.symbol, 0)
+                if held and line.margin is not None:
+                    raise PaperError(
+                        f"position at {name}",
+                        f"{line.base.amount(held):f} {line.symbol}",
+                        "a run begins with none: close it first",
+                    )
             there, stated = found.assets.get(currency.symbol, 0), capital.get(name, 0)
             if there < stated:
                 raise PaperError(
@@ -118,8 +128,7 @@ class Reconciler:
             return ExecutionError(f"balances at {adapter.name}", str(error), "it is asked again")
 
     def _balances(self, venue: str, found: Holdings, ledger: Ledger) -> None:
-        lines = [i for i in self._instruments.values() if i.venue.name == venue]
-        for asset in dict.fromkeys([self._currency, *(i.base for i in lines)]):
+        for asset in self._assets(venue):
             booked = sum(ledger.balance(venue, asset, bucket) for bucket in _OWN)
             there = found.assets.get(asset.symbol, 0)
             said, known = f"{asset.amount(there):f}", f"{asset.amount(booked):f}"
@@ -130,20 +139,24 @@ class Reconciler:
                 text = f"{venue} has {said} {asset.symbol}, the books say {known}"
                 self._alarms.quarantine(venue, asset.symbol, text)
 
+    def _lines(self, venue: str) -> list[Instrument]:
+        return [i for i in self._instruments.values() if i.venue.name == venue]
+
+    def _assets(self, venue: str) -> list[Asset]:
+        return list(dict.fromkeys([self._currency, *(i.base for i in self._lines(venue))]))
+
     def _margined(self, venue: str) -> bool:
-        lines = [i for i in self._instruments.values() if i.venue.name == venue]
-        return any(i.margin is not None for i in lines)
+        return any(i.margin is not None for i in self._lines(venue))
 
     def _margin_account(self, venue: str, found: Holdings, ledger: Ledger) -> None:
-        """Cash and positions; what differs is an alarm if it does so twice alike, and the fund has
-        heard all that the venue has to tell."""
+        """Cash and positions; what differs is an alarm if it does so by as much twice, and the fund
+        has heard all that the venue has to tell."""
         currency, differing = self._currency, dict[str, tuple[int, int]]()
-        slack = _ROUNDING * 10**currency.scale
-        lines = [i for i in self._instruments.values() if i.venue.name == venue]
-        for asset in dict.fromkeys([currency, *(i.base for i in lines)]):
+        slack = {currency: int(_ROUNDING * 10**currency.scale)}
+        for asset in self._assets(venue):
             booked = sum(ledger.balance(venue, asset, bucket) for bucket in _OWN)
             there = found.assets.get(asset.symbol, 0)
-            if abs(there - booked) > (slack if asset == currency else 0):
+            if abs(there - booked) > slack.get(asset, 0):
                 differing[asset.symbol] = (there, booked)
         try:
             if differing and self._clearing.pending(venue):
@@ -152,17 +165,22 @@ class Reconciler:
             self.silent[venue] = str(error)
             return
         before = self._seen.get(venue, {})
-        self._seen[venue] = differing
-        for asset in (currency, *(i.base for i in lines)):
-            pair = differing.get(asset.symbol)
-            if pair is None or pair != before.get(asset.symbol):
+        self._seen[venue] = {
+            symbol: there - booked for symbol, (there, booked) in differing.items()
+        }
+        for asset in self._assets(venue):
+            symbol = asset.symbol
+            if symbol not in differing or symbol not in before:
                 continue
-            said, known = (f"{asset.amount(units):f}" for units in pair)
-            text = f"{venue} says {said} {asset.symbol}, the books say {known}"
-            if asset == currency and pair[0] > pair[1]:
-                self._alarms.quarantine(venue, asset.symbol, text)
+            there, booked = differing[symbol]
+            if abs(there - booked - before[symbol]) > slack.get(asset, 0):
+                continue
+            said, known = f"{asset.amount(there):f}", f"{asset.amount(booked):f}"
+            text = f"{venue} says {said} {symbol}, the books say {known}"
+            if asset == currency and there > booked:
+                self._alarms.quarantine(venue, symbol, text)
             else:
-                self._alarms.raise_alarm(venue, asset.symbol, text)
+                self._alarms.raise_alarm(venue, symbol, text)
 
     def _strangers(self, venue: str, found: Holdings) -> None:
         for reference in found.open_references:

@@ -121,6 +121,7 @@ class Wiring:
         self._chains: dict[str, Chain] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._sites: dict[str, _Site] = {}
+        self._holders: dict[tuple[str, str | None, str, str], str] = {}
         self.places: dict[str, Place] = {}
 
     async def build(self) -> Wired:
@@ -153,6 +154,7 @@ class Wiring:
             else:
                 wired.adapters[venue] = await self._venue(venue, spec)
             self._require_kinds(venue, spec.kind, venue in wired.margined)
+            self._require_own(venue, spec)
         for name, carrier in self._connections.carriers.items():
             if name in wired.adapters or name in _TAKEN:
                 raise PaperError("carrier", name, "give it a name that nothing else has")
@@ -166,6 +168,22 @@ class Wiring:
         if isinstance(spec, WalletSpec):
             return self._exchanges.wallet(name, spec, self._connections.venues)
         return self._across(name, spec)
+
+    def _require_own(self, venue: str, spec: VenueSpec) -> None:
+        """Two venues at one account would count its money twice."""
+        account: tuple[str, str | None, str, str]
+        match spec:
+            case ExchangeSpec():
+                account = (spec.kind, spec.url, spec.credentials, spec.user)
+            case NearSpec():
+                account = (spec.kind, spec.contract, spec.account, "")
+            case _:
+                site = self._sites[venue]
+                account = ("chain", str(site.chain.chain_id), site.account.address, "")
+        other = self._holders.setdefault(account, venue)
+        if other != venue:
+            fix = f"{other} has the same account: give each venue one of its own"
+            raise PaperError(f"account of {venue}", account[2], fix)
 
     def of(self, venue: str) -> list[Instrument]:
         """The run's instruments at ``venue``."""

@@ -1,7 +1,8 @@
 """The seven assumptions under which the promise is proved, and what the run showed of each.
 
-Nothing is called held that was not watched: A4, A6 and A7 cannot be seen from bars, and the
-assumptions about the way out are tested only if there was one.
+Nothing is called held that was not watched: A4, A6 and A7 cannot be seen from bars (a person who
+adjusts the books has seen that A4 failed), and the assumptions about the way out are tested only if
+there was one.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def assumptions(run: Run) -> list[Assumption]:
             fills,
             f"{count(fills, 'fill')}",
         ),
-        Assumption("A4", "Every order in flight is in the book", "unseen", unseen),
+        _adjusted(run, "Every order in flight is in the book", unseen),
         _watched(run, "A5", "A way out closes all positions in proportion", ways_out, acts),
         Assumption("A6", "The prices that NAV is marked at are right", "unseen", unseen),
         Assumption("A7", "Venues stay solvent", "unseen", unseen),
@@ -108,3 +109,11 @@ def _watched(run: Run, code: str, statement: str, tried: int, seen: str) -> Assu
         words = seen if code == "A1" else f"{seen}; failed in {count(failed, 'bar')}"
         return Assumption(code, statement, "failed", words)
     return Assumption(code, statement, "held" if tried else "untested", seen)
+
+
+def _adjusted(run: Run, statement: str, unseen: str) -> Assumption:
+    """A4 is seen by nobody but a person, who then adjusts the books."""
+    failed = len({f.bar for f in run.monitor.failures if f.assumption == "A4"})
+    if not failed:
+        return Assumption("A4", statement, "unseen", unseen)
+    return Assumption("A4", statement, "failed", f"books adjusted behind {count(failed, 'bar')}")

@@ -18,6 +18,8 @@ ACTS = {
     "kill": "trading stopped",
     "hold": "held by an operator",
     "resume": "resumed by an operator",
+    "settle": "an order settled by a person",
+    "adjust": "books adjusted by a person",
     "done": "halted",
     "flow": "money in or out",
     "flow_queued": "money in or out waits",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from agent_fund.domain.money import decimal
 from agent_fund.report.decisions import ACTS, abstentions, acts, decisions
-from agent_fund.report.numbers import DASH, money, percent, plain, short_day
+from agent_fund.report.numbers import DASH, MINUS, money, percent, plain, short_day
 from agent_fund.report.run import Run
 from agent_fund.report.table import Table
 
@@ -123,8 +124,11 @@ def refusals(run: Run) -> Table:
 
 
 def way_out(run: Run) -> Table:
-    """What the guard did by itself, looks apart, the latest first; the very same acts together."""
-    own = [a for a in acts(run) if a.act != "look"]
+    """What the guard did by itself, and operators, the latest first; the very same acts together.
+
+    Looks are left out, and so is what ``corrections`` has.
+    """
+    own = [a for a in acts(run) if a.act not in ("look", "settle", "adjust")]
     times = Counter((a.act, a.legs, a.why) for a in own)
     last = {(a.act, a.legs, a.why): number for number, a in enumerate(own)}
     latest = [own[number] for number in sorted(last.values(), reverse=True)]
@@ -139,6 +143,30 @@ def way_out(run: Run) -> Table:
     ]
     header = ("Day", "Act", "Orders", "Why")
     return Table(header, tuple(rows), note=_left(len(last), "acts"))
+
+
+def corrections(run: Run) -> Table:
+    """What persons corrected, in order: orders in doubt that they ended, and the books."""
+    rows = [
+        (
+            short_day(run.time(found["bar"])),
+            found["why"],
+            _corrected(found),
+            money(float(found["nav"]), run.currency) if "nav" in found else DASH,
+        )
+        for found in run.summary["corrections"]
+    ]
+    header = ("Day", "Who, and why", "What", "NAV moved by")
+    note = "The venue is not asked again: these are the words of persons, and count in NAV."
+    return Table(header, tuple(rows), 3, note)
+
+
+def _corrected(found: Mapping[str, Any]) -> str:
+    if found["act"] == "settle":
+        return f"order {found['order'][:12]} in doubt, ended with the fills booked so far"
+    amounts = {s: f"{Decimal(a).normalize():+,f}" for s, a in found["amounts"].items()}
+    stated = ", ".join(f"{text.replace('-', MINUS)} {s}" for s, text in amounts.items())
+    return f"the books at {found['place']}: {stated}"
 
 
 def missed(run: Run) -> Table:

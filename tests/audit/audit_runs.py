@@ -16,6 +16,7 @@
 ``clauses``  the same under guardrails of the mandate's own, exact and stressed
 ``liquidated`` a perpetual held long through a crash beyond its set
 ``drained``  money at two venues, and a redemption that one of them cannot pay
+``operated`` orders that a venue lost, settled by a person, who also adjusts the books
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import backtest_workspace as workspace
+from audit_operated import PLAN, operated
 from backtest_workspace import MODEL, SMA, planned
 
 from agent_fund.backtest.run import backtest
@@ -108,7 +110,8 @@ class Runs:
     def folder(self, name: str) -> Path:
         """The folder of the finished run ``name``."""
         if name not in self._made:
-            self._made[name] = backtest(self.runfile(name)).folder
+            runfile = self.runfile(name)
+            self._made[name] = operated(runfile) if name == "operated" else backtest(runfile).folder
         return self._made[name]
 
     def runfile(self, name: str) -> Path:
@@ -144,6 +147,8 @@ class Runs:
         elif name == "ordered":
             lives = ("order_bars = 1", "order_bars = 3")
             changes = [CALM, lives, (SMA, planned(ZIGZAG, ordered=True, tolerance=1))]
+        elif name == "operated":
+            changes = [CALM, (SMA, planned(PLAN, ordered=True))]
         elif name == "exact":
             changes = [CALM]
         elif name == "gaps":
@@ -217,4 +222,5 @@ NAMES = (
     "clauses",
     "liquidated",
     "drained",
+    "operated",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 from pathlib import Path
 
+import audit_forged_acts  # noqa: F401 - it adds its forgeries
 import pytest
 from audit_forger import Forger
 from audit_forgeries import FORGERIES, Forgery

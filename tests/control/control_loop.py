@@ -47,6 +47,11 @@ class Loop:
                     self.board.answer(command.id, left, Outcome.WORKING)
                 case Act.FLATTEN:
                     self.board.answer(command.id, "flat, and halted")
+                case Act.SETTLE | Act.ADJUST if standing.stance is Stance.RUN:
+                    text = "halt or flatten the fund first"
+                    self.board.answer(command.id, text, Outcome.REFUSED)
+                case Act.SETTLE | Act.ADJUST:
+                    self.board.answer(command.id, f"{' '.join(command.about)}, by {command.by}")
                 case Act.RESUME if (self.folder / "unsafe").exists():
                     text = "the book is not Safe: a loss of 12 % is possible, 10 % is allowed"
                     self.board.answer(command.id, text, Outcome.REFUSED)

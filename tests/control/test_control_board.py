@@ -66,7 +66,9 @@ def test_the_agent_runs_only_if_a_done_resume_followed_every_halt(
 ) -> None:
     commands = commands_of(given)
     careful = [
-        c.id for c in commands if c.act is not Act.RESUME and c.outcome is not Outcome.REFUSED
+        c.id
+        for c in commands
+        if c.act in (Act.HALT, Act.FLATTEN) and c.outcome is not Outcome.REFUSED
     ]
     resumed = [c.id for c in commands if c.act is Act.RESUME and c.outcome is Outcome.DONE]
     free = not careful or max(resumed, default=0) > max(careful)
@@ -99,7 +101,9 @@ def test_exactly_the_unanswered_resumes_before_a_halt_are_superseded(
 ) -> None:
     commands = commands_of(given)
     careful = [
-        c.id for c in commands if c.act is not Act.RESUME and c.outcome is not Outcome.REFUSED
+        c.id
+        for c in commands
+        if c.act in (Act.HALT, Act.FLATTEN) and c.outcome is not Outcome.REFUSED
     ]
     beaten = {
         c.id

@@ -134,11 +134,11 @@ def _spot(**changes: Any) -> Instrument:
 @pytest.mark.parametrize(
     ("instrument", "words"),
     [
-        (_spot(lot=100), "lot of BTC-SPOT.*multiple of it"),
-        (_spot(lot=1500), "lot of BTC-SPOT.*multiple of it"),
+        (_spot(lot=100), "lot of BTC-SPOT.*write 0.00001"),
+        (_spot(lot=2000), "lot of BTC-SPOT.*write 0.00001"),
         (_spot(price_scale=3, tick=5), "tick of BTC-SPOT.*multiple of it"),
         (_spot(price_scale=1), "price scale of BTC-SPOT.*more decimals"),
-        (_spot(base=Asset("BTC", 4), lot=1), "scale of BTC.*more decimals"),
+        (_spot(base=Asset("BTC", 4), lot=1), "lot of BTC-SPOT.*write 0.00001"),
         (_spot(base=Asset("BTC", 5), quote=Asset("USD", 7), lot=1), "scale of USD.*decimals"),
     ],
 )

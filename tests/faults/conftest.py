@@ -9,7 +9,7 @@ import pytest
 from faults_stage import Stage
 from faults_world import Fund
 
-from agent_fund.paper import wiring
+from agent_fund.paper import exchange_accounts
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +24,6 @@ def fund() -> Iterator[Fund]:
     made = Fund()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(aiohttp.ClientSession, "_request", made.request())
-        patch.setattr(wiring, "Setting", made.setting)
+        patch.setattr(exchange_accounts, "Setting", made.setting)
         yield made
     made.close()

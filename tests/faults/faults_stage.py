@@ -37,7 +37,7 @@ LINES = {
         USD,
         Venue(venue, Chain(_CHAINS[venue]) if venue in _CHAINS else None),
         price_scale=2,
-        lot=10,
+        lot=1 if venue == EXCHANGE else 10,  # what the exchange steps by
         underlying="ETH",
     )
     for venue, symbol in SYMBOLS.items()

@@ -126,9 +126,14 @@ class Fund:
     def monotonic(self) -> float:
         return time.monotonic() + self.skew
 
-    def setting(self, *, url: str | None) -> Setting:
+    def setting(self, *, url: str | None, rate_limit_ms: int) -> Setting:
         """How exchanges are reached: as the wiring says, with these clocks."""
-        return Setting(url=url, monotonic=self.monotonic, timeout_ms=self.timeout)
+        return Setting(
+            url=url,
+            rate_limit_ms=rate_limit_ms,
+            monotonic=self.monotonic,
+            timeout_ms=self.timeout,
+        )
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(coroutine)

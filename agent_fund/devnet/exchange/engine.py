@@ -26,6 +26,8 @@ class Engine:
 
     Attributes:
         orders: the customer's, by order id, in the order of arrival. ``trades``: the customer's.
+        beyond: by how much beyond its limit the customer's next taking order is filled, for tests
+            of who relies on limits; then 0 again.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Engine:
         self._trade_ids = 0
         self._by_client: dict[str, Order] = {}
         self._countdown: dict[str, int] = {}
+        self.beyond = Decimal(0)
 
     def symbol(self, name: str) -> Symbol:
         """The listed symbol.
@@ -130,7 +133,11 @@ class Engine:
         for resting in book.crossing(order):
             quantity = min(order.left, resting.left)
             self._fill(resting, resting.price, quantity, maker=True, other=order)
-            self._fill(order, resting.price, quantity, maker=False, other=resting)
+            price = resting.price
+            if order.ours and self.beyond:
+                price = order.price + (self.beyond if order.buy else -self.beyond)
+                self.beyond = Decimal(0)
+            self._fill(order, price, quantity, maker=False, other=resting)
             if not resting.left:
                 book.remove(resting)
         if order.left and order.good == "GTC":

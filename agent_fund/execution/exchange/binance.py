@@ -79,6 +79,8 @@ class Binance:
         self._endpoints = endpoints
         self.now = now
         self._window = window_ms
+        # Client ids by (market, order id); neither ever changes.
+        self._references: dict[tuple[str, str], str] = {}
         connection.client.options["recvWindow"] = window_ms
 
     @property
@@ -105,11 +107,15 @@ class Binance:
         return json.dumps(parameters, sort_keys=True, separators=(",", ":")).encode(), 0
 
     async def place(self, payload: bytes, deadline: int) -> VenueOrder | None:
-        """Sign and send; the exchange refuses it after ``deadline`` (Unix seconds)."""
-        window = self._window
+        """Sign and send; the exchange refuses it after ``deadline`` (Unix seconds).
+
+        The window begins here, and not when the request's turn has come.
+        """
+        window, now = self._window, self.now()
         if deadline:
-            window = max(1, min(window, deadline * 1000 - self.now()))
-        parameters = {**json.loads(payload), "recvWindow": window}
+            window = max(1, min(window, deadline * 1000 - now))
+        timestamp = now - int(self.connection.client.options.get("timeDifference") or 0)
+        parameters = {**json.loads(payload), "timestamp": timestamp, "recvWindow": window}
         return self.order(await self.connection.call(self._endpoints.place, parameters))
 
     async def find(self, market: str, reference: str) -> VenueOrder:
@@ -152,15 +158,20 @@ class Binance:
     async def trades_since(self, market: str, since: int) -> Sequence[tuple[str, VenueTrade]]:
         """Page by trade id from the first trade since then; each with its order's client id."""
         rows = await self._trades_since(market, since)
-        references: dict[str, str] = {}
-        for order_id in dict.fromkeys(str(row["orderId"]) for row in rows):
+        ids = dict.fromkeys(str(row["orderId"]) for row in rows)
+        references = {order_id: await self._reference(market, order_id) for order_id in ids}
+        return [(references[str(row["orderId"])], self.trade(row)) for row in rows]
+
+    async def _reference(self, market: str, order_id: str) -> str:
+        """The client id of an order, asked for once."""
+        if (market, order_id) not in self._references:
             parameters = {"symbol": market, "orderId": order_id}
             try:
                 row = await self.connection.call(self._endpoints.find, parameters)
             except Absent:
-                row = {"clientOrderId": f"orderId {order_id}"}
-            references[order_id] = row["clientOrderId"]
-        return [(references[str(row["orderId"])], self.trade(row)) for row in rows]
+                return f"orderId {order_id}"
+            self._references[market, order_id] = row["clientOrderId"]
+        return self._references[market, order_id]
 
     async def adjust_clock(self) -> None:
         """Sign with the exchange's time from now on, as far as one answer tells it."""

@@ -47,11 +47,12 @@ def require_compatible(instrument: Instrument, rules: MarketRules) -> None:
         ExecutionError: naming the finest lot, tick or scale that would do.
     """
     lot, step = Fraction(instrument.lot, 10**instrument.base.scale), Fraction(rules.step)
-    if (lot / step).denominator != 1:
+    if lot != step:
         raise ExecutionError(
             f"lot of {instrument.symbol}",
             str(instrument.base.amount(instrument.lot)),
-            f"{rules.market} steps by {rules.step}: write a multiple of it",
+            f"{rules.market} trades in steps of {rules.step}, and a part of a lot could not be "
+            f"booked: write {rules.step}",
         )
     unit, tick = Fraction(1, 10**instrument.price_scale), Fraction(rules.tick)
     if (instrument.tick * unit / tick).denominator != 1:
@@ -62,7 +63,6 @@ def require_compatible(instrument: Instrument, rules: MarketRules) -> None:
         )
     for subject, scale, finest in (
         (f"price scale of {instrument.symbol}", instrument.price_scale, rules.tick),
-        (f"scale of {instrument.base.symbol}", instrument.base.scale, rules.step),
         (f"scale of {instrument.quote.symbol}", instrument.quote.scale, rules.commission),
     ):
         if (Fraction(finest) * 10**scale).denominator != 1:

@@ -58,6 +58,27 @@ class Alarms:
                 "UPDATE alarm SET cleared = ? WHERE cleared = '' AND time < ?", (person, before)
             )
 
+    def answered(self, person: str, before: int, venue: str, subject: str = "") -> None:
+        """A named person has put right what was raised before ``before`` about a venue.
+
+        Args:
+            subject: what it was raised about there; empty for everything.
+        """
+        with self._file.transaction():
+            self._file.execute(
+                "UPDATE alarm SET cleared = ? WHERE cleared = '' AND time < ? AND venue = ? "
+                "AND ? IN ('', subject)",
+                (person, before, venue, subject),
+            )
+
+    def adopted(self, before: int, venue: str, reference: str) -> None:
+        """The books took over what was put aside before ``before``: it is shown no more."""
+        with self._file.transaction():
+            self._file.execute(
+                "DELETE FROM orphan WHERE time < ? AND venue = ? AND reference = ?",
+                (before, venue, reference),
+            )
+
     def quarantine(self, venue: str, reference: str, detail: str) -> None:
         """Put aside what a venue has under no name of ours: it is shown, never adopted."""
         with self._file.transaction():

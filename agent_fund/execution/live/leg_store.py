@@ -116,6 +116,21 @@ class LegStore:
             )
             return state
 
+    def settle(self, leg_id: str) -> None:
+        """A person has ended the leg: it is asked after no more.
+
+        A person's word is no report, so no step is too large for it. A leg that had ended stays as
+        it ended; its history says who did it.
+        """
+        with self._file.transaction():
+            state = self.leg(leg_id).state
+            state = state if state.ended else LegState.CANCELED
+            detail = "settled by a person"
+            self._note(leg_id, state, detail)
+            self._file.execute(
+                "UPDATE leg SET state = ?, detail = ? WHERE id = ?", (state.value, detail, leg_id)
+            )
+
     def doubt(self, venue: str, leg_id: str, text: str) -> None:
         """Raise an alarm about a leg that is not a report of its venue."""
         self._alarms.raise_alarm(venue, leg_id, text)

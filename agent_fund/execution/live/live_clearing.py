@@ -2,7 +2,8 @@
 
 What was told stands on the tape, and a run that is made again is told the same. A liquidation that
 is more than the books hold is not told at all: it raises an alarm, and is tried again at every bar,
-since a fill of ours may not be final yet.
+since a fill of ours may not be final yet, until a person has answered the alarm: what the books
+lack then is that person's to correct.
 """
 
 from __future__ import annotations
@@ -51,17 +52,19 @@ class LiveClearing:
         self._now = now
         self._replayed = len(tape.bars())
         self._recorded: dict[tuple[str, str, int], list[Any]] = {}
-        self._known: set[tuple[str, str]] = set()
+        # A venue may number payments and trades alike.
+        self._known: set[tuple[str, str, str]] = set()
         self._since = dict.fromkeys(adapters, since)
         self._asked = dict.fromkeys(adapters, -PAUSE)
         self._heard = dict.fromkeys(adapters, now())
         self._receipts: dict[str, list[FundingReceipt]] = {name: [] for name in adapters}
         self._forced: dict[str, list[ForcedTrade]] = {name: [] for name in adapters}
+        self._refused: set[tuple[str, str]] = set()  # forced trades that raised an alarm
         for name in adapters:
             for answer in tape.answers(_tape_name(name)):
                 self._recorded[name, answer.call, answer.bar] = answer.body
                 for item in answer.body:
-                    self._keep(name, item)
+                    self._keep(name, answer.call, item)
 
     def due(self, rates: Sequence[int], flat: bool) -> bool:
         """Always where a venue margins: it may tell of what is not held any more."""
@@ -76,6 +79,7 @@ class LiveClearing:
             told = self._told(name, _FUNDING, bar, partial(self._new_receipts, name))
             for _, symbol, amount, _ in told:
                 amounts[symbol] = amounts.get(symbol, 0) + int(amount)
+            self._refuse_hopeless(name, book)
         return tuple(
             Funding.as_told(instrument, book.position(symbol), marks[symbol], bar, amounts[symbol])
             for symbol, instrument in book.instruments.items()
@@ -98,14 +102,16 @@ class LiveClearing:
     def pending(self, venue: str) -> bool:
         """Whether ``venue`` has something to tell that the fund has not heard yet.
 
+        A trade that the books do not allow is not waited for: nobody knows when they will.
+
         Raises:
             ExecutionError: if it does not answer.
         """
-        try:
-            self._ask(venue)
-        except FAULTS as error:
-            raise ExecutionError(f"clearing of {venue}", str(error), "it is asked again") from None
-        return bool(self._receipts[venue] or self._forced[venue])
+        failure = self._ask(venue)
+        if failure is not None:
+            raise ExecutionError(f"clearing of {venue}", failure, "it is asked again")
+        waiting = [t for t in self._forced[venue] if (venue, t.exec_id) not in self._refused]
+        return bool(self._receipts[venue] or waiting)
 
     # -- asking -------------------------------------------------------------------------------
 
@@ -115,29 +121,56 @@ class LiveClearing:
         """What was told at this bar before, or is told now and kept first."""
         if bar < self._replayed:
             return self._recorded.get((name, call, bar), [])
-        if self._now() - self._asked[name] >= PAUSE:
-            try:
-                self._ask(name)
-            except FAULTS as error:
-                # What is not told now is told later, unless nobody can tell it.
-                if self._now() - self._heard[name] >= _PATIENCE:
-                    self._alarms.raise_alarm(name, "clearing", str(error))
+        if not 0 <= self._now() - self._asked[name] < PAUSE:
+            failure = self._ask(name)
+            # What is not told now is told later, unless nobody can tell it.
+            if failure is not None and self._now() - self._heard[name] >= _PATIENCE:
+                self._alarms.raise_alarm(name, "clearing", failure)
         told = news()
         if told:
             self._tape.answer(Answer(_tape_name(name), call, bar, "", told))
             for item in told:
-                self._keep(name, item)
+                self._keep(name, call, item)
         return told
 
-    def _ask(self, name: str) -> None:
-        """Fetch what is new; it waits in ``_receipts`` and ``_forced`` until a bar tells it."""
-        adapter, since = self._adapters[name], self._since[name]
-        self._asked[name] = self._now()
-        receipts = self._run(adapter.funding(since))
-        forced = self._run(adapter.forced(since))
-        self._heard[name] = self._now()
-        self._receipts[name] = [r for r in receipts if (name, r.payment_id) not in self._known]
-        self._forced[name] = [t for t in forced if (name, t.exec_id) not in self._known]
+    def _ask(self, name: str) -> str | None:
+        """Fetch what is new; it waits in ``_receipts`` and ``_forced`` until a bar tells it.
+
+        Returns:
+            Why one of the two could not be asked; the other is heard all the same.
+        """
+        adapter, since, now = self._adapters[name], self._since[name], self._now()
+        self._asked[name] = now
+        failure = None
+        try:
+            forced = self._run(adapter.forced(since))
+            self._forced[name] = [t for t in forced if not self._is_known(name, _FORCED, t.exec_id)]
+        except FAULTS as error:
+            failure = str(error)
+        try:
+            receipts = self._run(adapter.funding(since))
+            self._receipts[name] = [
+                r for r in receipts if not self._is_known(name, _FUNDING, r.payment_id)
+            ]
+        except FAULTS as error:
+            failure = str(error)
+        if failure is None:
+            self._heard[name] = self._now()
+            if not self._forced[name]:
+                self._since[name] = max(since, now - _OVERLAP)
+        return failure
+
+    def _is_known(self, name: str, call: str, key: str) -> bool:
+        """Whether it was told, or a person has answered the alarm that it raised."""
+        if (name, call, key) in self._known:
+            return True
+        answered = call == _FORCED and any(
+            (alarm.venue, alarm.subject) == (name, key) and alarm.cleared
+            for alarm in self._alarms.all(open_only=False)
+        )
+        if answered:
+            self._known.add((name, call, key))
+        return answered
 
     def _new_receipts(self, name: str) -> list[list[Any]]:
         found, self._receipts[name] = self._receipts[name], []
@@ -156,15 +189,29 @@ class LiveClearing:
                 told.append([trade.exec_id, trade.symbol, *amounts])
             else:
                 left.append(trade)
-                text = f"it closed {trade.quantity} of {trade.symbol}, the books hold {position}"
-                self._alarms.raise_alarm(name, trade.exec_id, text)
+                self._refuse(name, trade, position)
         self._forced[name] = left
         return told
 
-    def _keep(self, name: str, item: Sequence[Any]) -> None:
+    def _refuse_hopeless(self, name: str, book: Book) -> None:
+        """Raise the alarm of a trade in what is not held, and which no order can open."""
+        opening = {order.instrument.symbol for order in book.open_orders}
+        for trade in self._forced[name]:
+            if not book.position(trade.symbol) and trade.symbol not in opening:
+                self._refuse(name, trade, 0)
+
+    def _refuse(self, name: str, trade: ForcedTrade, position: int) -> None:
+        if (name, trade.exec_id) in self._refused:
+            return
+        self._refused.add((name, trade.exec_id))
+        text = f"it closed {trade.quantity} of {trade.symbol}, the books hold {position}"
+        self._alarms.raise_alarm(name, trade.exec_id, text)
+
+    def _keep(self, name: str, call: str, item: Sequence[Any]) -> None:
         """``item`` was told: its id is known, and what is much older need not be asked for."""
-        self._known.add((name, item[0]))
-        self._since[name] = max(self._since[name], int(item[3]) - _OVERLAP)
+        self._known.add((name, call, item[0]))
+        happened = min(int(item[3]), self._now())  # a time to come is no time of it
+        self._since[name] = max(self._since[name], happened - _OVERLAP)
 
 
 def _tape_name(venue: str) -> str:

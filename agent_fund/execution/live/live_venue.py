@@ -95,6 +95,23 @@ class LiveVenue:
         told = self._answered("cancel", bar, order_id, lambda: self._stop(order_id))
         return self._order_in(told, order_id)
 
+    def tells(self, order_id: str) -> bool:
+        """Whether a trade of the order is known that the fund is told of at the next open."""
+        order = self._orders[order_id]
+        known = (e for e in self._final(order) if e.exec_id not in self._told[order_id])
+        first = next(known, None)
+        return first is not None and not self._fault(first, order)
+
+    def settle(self, order_id: str) -> None:
+        """A person has ended the order: it is asked after no more, and nothing is told of it.
+
+        A trade of it that the venue tells later is found by the reconciliation.
+        """
+        self._orders.pop(order_id, None)
+        self._unwanted.discard(order_id)
+        if self._legs.knows(order_id):
+            self._legs.settle(order_id)
+
     def on_open(
         self, bar: int, opens: Mapping[str, int], volumes: Mapping[str, int]
     ) -> Sequence[Report]:
@@ -187,15 +204,23 @@ class LiveVenue:
                 continue
             amounts = map(str, (e.quantity, e.price, e.fee))
             told: list[Any] = ["fill", order.order_id, e.exec_id, *amounts, bar]
-            try:
-                after = after.with_fill(_fill(told, order))
-                self._require_fee(e, order)
-            except (DomainError, ExecutionError) as error:
-                self._alarms.raise_alarm(self.name, order.order_id, str(error))
+            if fault := self._fault(e, after):
+                self._alarms.raise_alarm(self.name, order.order_id, fault)
                 return fills, False
+            after = after.with_fill(_fill(told, order))
             self._fees[order.order_id] = self._fees.get(order.order_id, 0) + e.fee
             fills.append(told)
         return fills, True
+
+    def _fault(self, trade: Execution, order: Order) -> str:
+        """Why ``order``, as it is after the trades before, does not allow the trade; or empty."""
+        amounts = map(str, (trade.quantity, trade.price, trade.fee))
+        try:
+            order.with_fill(_fill(["fill", order.order_id, trade.exec_id, *amounts, 0], order))
+            self._require_fee(trade, order)
+        except (DomainError, ExecutionError) as error:
+            return str(error)
+        return ""
 
     def _require_fee(self, trade: Execution, order: Order) -> None:
         """Refuse a fee beyond what was reserved for a purchase, or beyond what a sale brought."""
