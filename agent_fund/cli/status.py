@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import InvalidOperation
 from pathlib import Path
 
 import typer
@@ -15,7 +16,15 @@ from rich.text import Text
 from agent_fund.cli.control import OUTCOME_STYLES, restart_of
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.run_choice import chosen_run
-from agent_fund.cli.terminal import console, grid, one_line, percent, shown_path, write_json
+from agent_fund.cli.terminal import (
+    console,
+    grid,
+    money,
+    one_line,
+    percent,
+    shown_path,
+    write_json,
+)
 from agent_fund.fund.control_command import Command, Stance, stance_of
 from agent_fund.fund.control_file import Control, ControlError, ControlFile
 from agent_fund.fund.control_process import Life, Process, life_of, read_process
@@ -172,16 +181,24 @@ def _facts(status: Status) -> RenderableType:
     table.show_header, table.box = False, None
     mode = Text(one_line(status.mode), _GOOD if status.mode == "active" else "bold yellow")
     below = f"{percent(status.drawdown)} of at most {percent(status.limit)}"
-    money = one_line(status.currency)
+    currency = one_line(status.currency)
     for name, value in (
         ("Mode", mode),
         ("Bar", f"{status.bar}, closed {_time(status.time)}"),
-        ("NAV", f"{one_line(status.nav)} {money}"),
-        ("Mark", f"{one_line(status.mark)} {money}"),
+        ("NAV", f"{_amount(status.nav)} {currency}"),
+        ("Mark", f"{_amount(status.mark)} {currency}"),
         ("Drawdown", below),
     ):
         table.add_row(Text(name, "bold"), value)
     return table
+
+
+def _amount(text: str) -> str:
+    """Two decimals of what should be a number; ``--json`` has it exactly."""
+    try:
+        return money(text)
+    except InvalidOperation:
+        return one_line(text)
 
 
 def _tables(status: Status) -> list[RenderableType]:
@@ -189,7 +206,7 @@ def _tables(status: Status) -> list[RenderableType]:
     for position in status.positions:
         held.add_row(
             *map(one_line, (position.symbol, position.quantity, position.price)),
-            one_line(position.value),
+            _amount(position.value),
         )
     orders = grid(
         "Order", "Venue", "Side", "Symbol", ">Quantity", ">Filled", ">Limit", "For", "State"

@@ -56,17 +56,25 @@ def status_of(
                 name,
                 "frozen" if name in frozen else "silent" if name in silent else "ok",
                 "; put aside: ".join(
-                    [
-                        silent.get(name)
-                        or f"{currency.amount(book.places[name]):f} {currency.symbol}",
-                        *aside.get(name, ()),
-                    ]
+                    [silent.get(name) or _money(parts, fund, name), *aside.get(name, ())]
                 ),
             )
             for name in book.places
         ),
         alarms=tuple(f"{a.venue}, {a.subject}: {a.text}" for a in open_alarms),
     )
+
+
+def _money(parts: Parts, fund: Fund, place: str) -> str:
+    """The cash at a spot place; what a margin account is worth and must keep."""
+    book, currency = fund.book, parts.currency
+    if not any(i.margin is not None and i.account == place for i in parts.instruments):
+        return f"{currency.amount(book.places[place]):f} {currency.symbol}"
+    equity, least = (
+        f"{currency.amount(units):f} {currency.symbol}"
+        for units in (book.equity(place, fund.prices), book.maintenance(place, fund.prices))
+    )
+    return f"equity {equity}, maintenance {least}"
 
 
 def _order(order: Order) -> OpenOrder:

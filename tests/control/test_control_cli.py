@@ -264,7 +264,7 @@ def test_the_status_shows_everything_that_a_person_asks(tmp_path: Path, capsys: 
         shown = [
             "running; process",
             "active",
-            "998750.25 USD",
+            "998,750.25 USD",
             "0.12% of at most 10.00%",
             "COIN",
             "900.00",

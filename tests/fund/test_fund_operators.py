@@ -296,6 +296,15 @@ def test_a_doubt_of_this_bar_is_none_yet(monkeypatch) -> None:
     assert not found.fund.book.open_orders
 
 
+def test_an_order_that_its_venue_knows_is_not_settled() -> None:
+    found = holding(bars=3)
+    found.fund.kill("ann: enough")
+    found.run(4)
+    (order,) = found.fund.book.open_orders
+    with pytest.raises(DomainError, match="its venue says new: only an order in doubt"):
+        found.fund.settle(order.order_id, "ann: theirs")
+
+
 @pytest.mark.parametrize("begin", ["", "nobody's"])
 def test_only_one_known_order_is_settled(monkeypatch, begin: str) -> None:
     found = losing(monkeypatch, 3)

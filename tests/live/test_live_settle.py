@@ -199,6 +199,24 @@ def test_legs_that_wait_for_a_settled_order_are_cancelled_with_it(world: World) 
     world.process.end()
 
 
+def test_a_venue_goes_on_with_its_other_orders_and_tells_nothing_of_a_settled_one(
+    world: World,
+) -> None:
+    first, second = (order(number, COIN, Side.BUY, 100, LIMIT) for number in (1, 2))
+    world.market.faults = ["lost"]
+    (answer,) = world.process.desk.send([first], 0)
+    world.process.desk.send([second], 0)
+    world.process.desk.settle(answer)
+    assert world.process.venues["here"].open_orders == (second.order_id,)
+    world.market.fill(second.order_id, 100, LIMIT, 0)
+    world.market.head += 5
+    reports = world.process.desk.on_open(1, {}, {})
+    told = {report.order_id for report in reports}
+    assert told == {second.order_id}
+    assert world.held() == 100
+    world.process.end()
+
+
 def test_a_later_trade_of_a_settled_order_is_an_alarm(world: World) -> None:
     made = order(1, COIN, Side.BUY, 100, LIMIT)
     world.market.faults = ["silent"]

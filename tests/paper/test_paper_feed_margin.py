@@ -72,6 +72,11 @@ class World:
         self.mark += 2
         self.index += 3
 
+    def idle(self) -> None:
+        """What a run does between two samples takes its time, and the market does not wait."""
+        self.price += 1
+        self.mark += 2
+
     def clock(self) -> Any:
         world = self
 
@@ -97,7 +102,7 @@ class World:
             self.loop.run,
             self.clock(),
             BAR,
-            lambda: None,
+            self.idle,
             lambda number: number >= self.stop_at,
             lambda line: self.stale.append(line.symbol),
         )
@@ -164,7 +169,7 @@ def test_a_bar_has_each_perpetuals_mark_and_index_and_spot_at_its_last_price(
 
 def test_the_mark_at_the_first_open_is_the_first_that_was_told(world: World) -> None:
     (row,) = world.bars(1)
-    assert row[7][1:] == (101_00, 101_00)
+    assert row[7][1:] == (101_02, 101_02)
     assert row[8][1] > row[7][1]
 
 
