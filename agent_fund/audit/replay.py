@@ -44,7 +44,7 @@ class Replay(ActReplay):
             "arrival": self._arrival,
             "funding": lambda record: self._event(self._held.funding, record),
             "liquidation": lambda record: self._event(self._held.liquidation, record),
-            "forced": lambda record: self._event(self._held.forced, record),
+            "forced": self._forced,
             "fill": self._fill,
             "status": self._status,
             "close": self._close,

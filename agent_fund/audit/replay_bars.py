@@ -122,6 +122,12 @@ class BarReplay(ReplayState):
         self._end_bar()
         take(record, self.bar + 1)
 
+    def _forced(self, record: dict[str, Any]) -> None:
+        """A position that a real venue closed by itself; its account's orders go with it."""
+        self._event(self._held.forced, record)
+        instrument = next(i for i in self.instruments if i.symbol == record["instrument"])
+        self._orders.forced(instrument.account, self.bar + 1)
+
     def _settle(self, bar: int, when: str, prices: dict[str, int], stated: str) -> None:
         """The liquidations at these marks, and the NAV that is left."""
         closed = self._held.settle(bar, when, prices)

@@ -239,6 +239,13 @@ class OrderReplay:
             self._way_out[order.order_id] = order
             self._judge(bar)
 
+    def forced(self, account: str, bar: int) -> None:
+        """A real venue closed a position there: what is left of a way out is judged without it."""
+        left = {k: o for k, o in self._way_out.items() if o.instrument.account != account}
+        if len(left) < len(self._way_out):
+            self._way_out = left
+            self._judge(bar)
+
     def _judge(self, bar: int) -> None:
         """The monitor judges a way out that is over."""
         if self._way_out and all(not ended.status.open for ended in self._way_out.values()):

@@ -124,7 +124,8 @@ def adjust_command(
     """Let the books say what a venue really has; it counts in NAV. Halt the fund first.
 
     Nothing may be open or under way there. A loss counts as a loss, and may break a limit; a gain
-    makes up no drawdown.
+    makes up no drawdown. A position is stated before a flatten has ended: what is halted closes
+    nothing, and would have to be resumed first.
     """
     from agent_fund.cli.control import operate
 

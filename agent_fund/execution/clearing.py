@@ -35,7 +35,12 @@ class Clearing(Protocol):
     def liquidations(
         self, book: Book, marks: Mapping[str, int], bar: int, when: str
     ) -> tuple[Liquidation, ...]:
-        """What was closed by the venues at the ``when`` of ``bar``."""
+        """What was closed by the venues.
+
+        Args:
+            when: ``"before"`` the fills of the open of ``bar``, of which only real venues tell;
+                at its ``"open"``, after them; or at its ``"close"``.
+        """
         ...
 
 
@@ -56,7 +61,7 @@ class ByRule:
         self, book: Book, marks: Mapping[str, int], bar: int, when: str
     ) -> tuple[Liquidation, ...]:
         """As the function of this name."""
-        return liquidations(book, marks, bar, when)
+        return () if when == "before" else liquidations(book, marks, bar, when)
 
 
 def fundings(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Purpose
+from agent_fund.domain.settlement import Liquidation
 from agent_fund.execution.clearing import Clearing
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
@@ -93,16 +94,21 @@ class Fund(OperatedFund):
             self._hold()
         if self._margined and self._clearing.due(rates, holdings.flat):
             paid = self._fund(bar, mark_opens, rates)
+        forced: tuple[Liquidation, ...] = ()
+        if self._margined and not holdings.flat:
+            forced = orders.liquidate(bar, "before", self._named(mark_opens))
+            if forced:
+                self._hold()
         if orders.working:
             orders.open(bar, self._named(opens), self._named(volumes), self._named(mark_opens))
             self._hold()
         traded = holdings.positions
-        if holdings.flat:
+        if holdings.flat and not forced:
             nav_open = nav = holdings.cash
             if machine.v != nav:
                 self._tick(bar, nav, nav)
         else:
-            nav_open = self._settled(bar, "open", mark_opens)
+            nav_open = self._settled(bar, "open", mark_opens, forced)
             nav = self._settled(bar, "close", closes)
             self._tick(bar, nav_open, nav)
         self._closes = closes
@@ -169,14 +175,23 @@ class Fund(OperatedFund):
         paid = {event.instrument.symbol: event.rate for event in events}
         return tuple(paid.get(symbol, 0) for symbol in self._symbols)
 
-    def _settled(self, bar: int, when: str, marks: Sequence[int]) -> int:
-        """NAV at ``marks``, once venues have closed what is below its maintenance."""
+    def _settled(
+        self, bar: int, when: str, marks: Sequence[int], before: Sequence[Liquidation] = ()
+    ) -> int:
+        """NAV at ``marks``, once venues have closed what is below its maintenance.
+
+        Args:
+            before: what they had closed before the fills.
+        """
         if self._margined:
-            closed = self._orders.liquidate(bar, when, self._named(marks))
+            closed = [*before, *self._orders.liquidate(bar, when, self._named(marks))]
             if closed:
-                self._liquidated += closed
+                self._liquidated += len(closed)
                 self._hold()
                 if self.monitor is not None:
+                    for event in closed:
+                        if event.exec_id:
+                            self.monitor.forced(event)
                     self.machine.liquidated()
                     nav = self._holdings.nav(marks)
                     self.monitor.liquidated(bar, when, nav, self.machine.h, self._anchor_bar)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.order import Fill, Order, Proposal, Purpose, Status
-from agent_fund.domain.settlement import Funding
+from agent_fund.domain.settlement import Funding, Liquidation
 from agent_fund.domain.transfer import Transit
 from agent_fund.execution.clearing import Clearing
 from agent_fund.execution.desk import Desk
@@ -161,24 +161,27 @@ class OrderFlow:
         self._desk.fund(events)
         return events
 
-    def liquidate(self, bar: int, when: str, marks: Mapping[str, int]) -> int:
-        """Let venues close what is below its maintenance; how many positions they closed.
+    def liquidate(self, bar: int, when: str, marks: Mapping[str, int]) -> tuple[Liquidation, ...]:
+        """Let venues close what is below its maintenance; what they closed.
 
-        What they leave of a way out is judged without the orders in their accounts.
+        What they leave of a way out is judged without the orders in their accounts, after the
+        fills of the open.
+
+        Args:
+            when: as in Clearing.
         """
         events = self._clearing.liquidations(self._desk.book(), marks, bar, when)
         for event in events:
             self._journal.liquidation(event)
-            if event.exec_id and self._monitor is not None:
-                self._monitor.forced(event)
         if events:
             accounts = {event.instrument.account for event in events}
             left = {k: o for k, o in self._way_out.items() if o.instrument.account not in accounts}
             self._way_out = left
             for order in self._desk.liquidated(events, bar):
                 self._told(order, bar)
+        if when != "before":
             self._judge(bar)
-        return len(events)
+        return events
 
     def close(self, bar: int) -> None:
         """Let the orders end whose last bar was ``bar``."""

@@ -228,7 +228,7 @@ class BarTable:
 
 
 def table_of(instruments: Sequence[Instrument], rows: Sequence[Row]) -> BarTable:
-    """The table of rows of spot instruments as a live market gave them."""
+    """The table of rows as a live market gave them."""
     names = [i.symbol for i in instruments]
 
     def column(part: int) -> dict[str, list[int]]:
@@ -236,7 +236,21 @@ def table_of(instruments: Sequence[Instrument], rows: Sequence[Row]) -> BarTable
 
     opens, highs, lows, closes, volumes = (column(part) for part in range(2, 7))
     times = [row[0] for row in rows], [row[1] for row in rows]
-    return BarTable(tuple(instruments), *times, opens, highs, lows, closes, volumes)
+    traded = BarTable(tuple(instruments), *times, opens, highs, lows, closes, volumes)
+    perpetuals = {i.symbol for i in instruments if i.kind is Kind.PERPETUAL}
+    if not perpetuals:
+        return traded
+    mark_opens, mark_closes, rates, indices = (
+        {s: values for s, values in column(part).items() if s in perpetuals}
+        for part in range(7, 11)
+    )
+    return replace(
+        traded,
+        mark_opens=mark_opens,
+        mark_closes=mark_closes,
+        rates=rates,
+        index_closes=indices,
+    )
 
 
 def rates_at_opens(

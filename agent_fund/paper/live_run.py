@@ -189,6 +189,7 @@ class LiveRun:
             told(tick, session, self._stores)
         if self.finished:
             self._dead_man.rest()
+            self._reconciler.compare(session.ledger, session.fund.book)
         self._beat(session)
         return [tick._replace(**operators.figures.get(tick.bar, {})) for tick in ticks]
 

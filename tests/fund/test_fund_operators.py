@@ -10,6 +10,8 @@ import pytest
 from fund_world import CAPITAL, USD, Market, World, instrument, mandate, world
 from hypothesis import given
 from hypothesis import strategies as st
+from margin_world import PERP
+from margin_world import USD as MARGIN_USD
 
 from agent_fund.agents.strategy import HOLD
 from agent_fund.audit.canonical import decode
@@ -17,6 +19,7 @@ from agent_fund.audit.track_record import ASSUMPTION, guarantee
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Leg, Proposal, Side, Status
 from agent_fund.execution.account import Bucket
+from agent_fund.execution.ledger import Ledger
 from agent_fund.execution.simulated import SimulatedVenue
 from agent_fund.fund.adjustment import Adjustment, count
 from agent_fund.guard.machine import Floor, Mode
@@ -127,6 +130,18 @@ def test_what_no_place_can_have_is_refused_and_leaves_no_record(place, amounts, 
     with pytest.raises(DomainError, match=said):
         found.fund.adjustment(place, amounts)
     assert len(records(found)) == size
+
+
+def test_a_margin_account_may_owe_cash_and_contracts() -> None:
+    ledger = Ledger(MARGIN_USD, {PERP.symbol: PERP})
+    place = PERP.account
+    ledger.deposit(MARGIN_USD, 1000, place, "capital")
+    found = Adjustment(place, {"USD": -5000, PERP.base.symbol: -7 * PERP.lot})
+    found.require(ledger.book())
+    ledger.adjust(place, found.assets(ledger.book()), "one")
+    book = ledger.book()
+    assert (book.places[place], book.position(PERP.symbol)) == (-4000, -7 * PERP.lot)
+    assert found.value(book, {PERP.symbol: 3}) == -5000 - PERP.notional(7 * PERP.lot, 3)
 
 
 def test_less_than_a_lot_is_not_adjusted() -> None:

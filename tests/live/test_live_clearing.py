@@ -115,6 +115,7 @@ class Process:
 
     def __init__(self, path: Path, truths: dict[str, Truth], now: Any, began: int) -> None:
         self.file = MortalFile(path)
+        self.now = now
         self.alarms = Alarms(self.file, now)
         self.tape = Tape(self.file)
         self.ledger = Ledger(USD, BY_SYMBOL)
@@ -127,11 +128,14 @@ class Process:
     def advance(self, fills: dict[str, int]) -> tuple[list[Funding], list[Liquidation]]:
         """One bar, as the fund takes it: payments, own trades, then the venues'."""
         if self.bar >= len(self.tape.bars()):
-            self.tape.add_bar(self.bar, [])
+            self.tape.add_bar(self.bar, [0, self.now()])
         ledger, clearing, bar = self.ledger, self.clearing, self.bar
         paid = clearing.fundings(ledger.book(), MARKS, {}, bar)
         for payment in paid:
             ledger.fund(payment)
+        early = clearing.liquidations(ledger.book(), MARKS, bar, "before")
+        for trade in early:
+            ledger.liquidate(trade)
         for place, quantity in fills.items():
             if quantity:
                 ledger.post(bought(LINES[place], quantity, bar))
@@ -140,7 +144,7 @@ class Process:
             ledger.liquidate(trade)
         assert clearing.liquidations(ledger.book(), MARKS, bar, "close") == ()
         self.bar += 1
-        return list(paid), list(closed)
+        return list(paid), [*early, *closed]
 
 
 def bought(line: Instrument, quantity: int, bar: int) -> Entry:
@@ -154,6 +158,11 @@ def bought(line: Instrument, quantity: int, bar: int) -> Entry:
     )
     name = f"own {line.symbol} {bar}"
     return Entry(name, "fill", tuple(Posting(account, units) for account, units in movements))
+
+
+def kind(call: str) -> str:
+    """Trades are told before the fills of an open, or after them."""
+    return call.removesuffix(" before fills")
 
 
 class Accounts(RuleBasedStateMachine):
@@ -250,7 +259,7 @@ class Accounts(RuleBasedStateMachine):
         told: Counter[tuple[str, str, str]] = Counter()
         for name in LINES:
             for answer in self.process.tape.answers(f"{name} clearing"):
-                told.update((name, answer.call, item[0]) for item in answer.body)
+                told.update((name, kind(answer.call), item[0]) for item in answer.body)
         assert all(count == 1 for count in told.values())
         known = {
             (n, "funding", p.payment_id) for n, t in self.truths.items() for p, _ in t.payments
@@ -268,7 +277,7 @@ class Accounts(RuleBasedStateMachine):
         for name, truth in self.truths.items():
             told = {"funding": set[str](), "forced": set[str]()}
             for answer in self.process.tape.answers(f"{name} clearing"):
-                told[answer.call] |= {item[0] for item in answer.body}
+                told[kind(answer.call)] |= {item[0] for item in answer.body}
             assert told["funding"] == {p.payment_id for p, _ in truth.payments}
             refused = [c for c, _ in truth.closings if c.exec_id not in told["forced"]]
             alarms = {a.subject for a in self.process.alarms.all() if a.venue == name}
@@ -368,7 +377,7 @@ def test_a_forced_trade_in_an_account_that_the_books_have_flat_is_an_alarm(world
     world.truths["here"].close(-5, 0, world.now, 0)
     world.now += PAUSE
     process = world.process
-    process.tape.add_bar(0, [])
+    process.tape.add_bar(0, [0, world.now])
     # A fund that is flat asks for no liquidations at all.
     assert process.clearing.fundings(process.ledger.book(), MARKS, {}, 0) == ()
     assert world.alarms() == [("here", "0")]

@@ -18,7 +18,16 @@ from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore, StoredLeg
 
 T = TypeVar("T")
-FAULTS = (ExecutionError, OSError, TimeoutError, LookupError, ValueError, TypeError)
+FAULTS = (
+    ExecutionError,
+    OSError,
+    TimeoutError,
+    LookupError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+)
 """What an adapter may raise by a defect, a signer that is down, or an answer nobody foresaw."""
 
 _WAITING = (LegState.PENDING, LegState.UNKNOWN, LegState.SUBMITTED)
@@ -99,6 +108,10 @@ class LegDriver:
         for leg in self._legs.working(self.name):
             if leg.prepared is not None:
                 self._again(leg)
+
+    def overdue(self, deadline: int, seconds: int) -> bool:
+        """Whether ``deadline`` (Unix seconds) passed so long ago."""
+        return self._now() >= deadline + seconds
 
     def cancel(
         self, prepared: Prepared, cancel: Callable[[Prepared], Coroutine[Any, Any, Report]]

@@ -8,6 +8,7 @@ lack then is that person's to correct.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -24,7 +25,7 @@ PAUSE = 10_000
 """Milliseconds between two questions: such requests are dear, and funding comes by the hour."""
 _PATIENCE = 120_000  # milliseconds for which a venue may tell nothing before that is an alarm
 _OVERLAP = 86_400_000  # of the time that is asked about again: venues post some payments late
-_FUNDING, _FORCED = "funding", "forced"
+_FUNDING, _FORCED, _EARLY = "funding", "forced", "forced before fills"
 
 
 class LiveClearing:
@@ -50,7 +51,10 @@ class LiveClearing:
         self._alarms = alarms
         self._run = run
         self._now = now
-        self._replayed = len(tape.bars())
+        self._closes = [int(body[1]) for body in tape.bars()]
+        self._replayed = len(self._closes)
+        # Unix ms and positions, of the last day's bars.
+        self._past: deque[tuple[int, dict[str, int]]] = deque()
         self._recorded: dict[tuple[str, str, int], list[Any]] = {}
         # A venue may number payments and trades alike.
         self._known: set[tuple[str, str, str]] = set()
@@ -75,13 +79,16 @@ class LiveClearing:
     ) -> tuple[Funding, ...]:
         """What was paid and received since the last bar, in the order of the book's instruments."""
         amounts: dict[str, int] = {}
+        held: dict[str, int] = {}
+        self._remember(bar, book)
         for name in self._adapters:
             told = self._told(name, _FUNDING, bar, partial(self._new_receipts, name))
-            for _, symbol, amount, _ in told:
+            for _, symbol, amount, _, quantity in told:
                 amounts[symbol] = amounts.get(symbol, 0) + int(amount)
+                held[symbol] = max(held.get(symbol, 0), int(quantity), key=abs)
             self._refuse_hopeless(name, book)
         return tuple(
-            Funding.as_told(instrument, book.position(symbol), marks[symbol], bar, amounts[symbol])
+            Funding.as_told(instrument, held[symbol], marks[symbol], bar, amounts[symbol])
             for symbol, instrument in book.instruments.items()
             if amounts.get(symbol, 0)
         )
@@ -89,14 +96,16 @@ class LiveClearing:
     def liquidations(
         self, book: Book, marks: Mapping[str, int], bar: int, when: str
     ) -> tuple[Liquidation, ...]:
-        """The venues' own trades since the last bar, at its open."""
+        """The venues' own trades since the last bar: those that the book allows before the fills of
+        the open, and those that it allows after them."""
         events: list[Liquidation] = []
-        for name in self._adapters if when == "open" else ():
-            told = self._told(name, _FORCED, bar, partial(self._new_forced, name, book))
-            for exec_id, symbol, quantity, _, price, fee in told:
+        call = {"before": _EARLY, "open": _FORCED}.get(when, "")
+        for name in self._adapters if call else ():
+            news = partial(self._new_forced, name, book, last=call == _FORCED)
+            for exec_id, symbol, quantity, _, price, fee in self._told(name, call, bar, news):
                 instrument = book.instruments[symbol]
                 amounts = int(quantity), int(price), int(fee)
-                events.append(Liquidation(instrument, *amounts, 0, bar, when, exec_id))
+                events.append(Liquidation(instrument, *amounts, 0, bar, "open", exec_id))
         return tuple(events)
 
     def pending(self, venue: str) -> bool:
@@ -156,7 +165,7 @@ class LiveClearing:
             failure = str(error)
         if failure is None:
             self._heard[name] = self._now()
-            if not self._forced[name]:
+            if not (self._forced[name] or self._receipts[name]):  # what waits is asked for again
                 self._since[name] = max(since, now - _OVERLAP)
         return failure
 
@@ -174,10 +183,32 @@ class LiveClearing:
 
     def _new_receipts(self, name: str) -> list[list[Any]]:
         found, self._receipts[name] = self._receipts[name], []
-        return [[r.payment_id, r.symbol, str(r.amount), r.time] for r in found]
+        return [
+            [r.payment_id, r.symbol, str(r.amount), r.time, str(self._held_at(r.symbol, r.time))]
+            for r in found
+        ]
 
-    def _new_forced(self, name: str, book: Book) -> list[list[Any]]:
-        """Those that the positions held allow, one after another."""
+    def _remember(self, bar: int, book: Book) -> None:
+        """Keep the positions at the open of ``bar``, for a payment that is told later."""
+        now = self._closes[bar] if bar < self._replayed else self._now()
+        self._past.append((now, dict(book.positions)))
+        while self._past[0][0] < now - _OVERLAP:
+            self._past.popleft()
+
+    def _held_at(self, symbol: str, time: int) -> int:
+        """The largest position that a payment of ``time`` can have been on: that of the bar before
+        it, or of one since. On a smaller one the same amount would be a rate that nobody charged.
+        """
+        known = [positions.get(symbol, 0) for at, positions in self._past if at >= time]
+        before = [positions.get(symbol, 0) for at, positions in self._past if at < time][-2:]
+        return max([*known, *before], key=abs)
+
+    def _new_forced(self, name: str, book: Book, last: bool) -> list[list[Any]]:
+        """Those that the positions held allow, one after another.
+
+        Args:
+            last: nothing more of this bar will change them, so what is left over is an alarm.
+        """
         held = dict(book.positions)
         told: list[list[Any]] = []
         left: list[ForcedTrade] = []
@@ -189,7 +220,8 @@ class LiveClearing:
                 told.append([trade.exec_id, trade.symbol, *amounts])
             else:
                 left.append(trade)
-                self._refuse(name, trade, position)
+                if last:
+                    self._refuse(name, trade, position)
         self._forced[name] = left
         return told
 
@@ -209,7 +241,7 @@ class LiveClearing:
 
     def _keep(self, name: str, call: str, item: Sequence[Any]) -> None:
         """``item`` was told: its id is known, and what is much older need not be asked for."""
-        self._known.add((name, call, item[0]))
+        self._known.add((name, _FORCED if call == _EARLY else call, item[0]))
         happened = min(int(item[3]), self._now())  # a time to come is no time of it
         self._since[name] = max(self._since[name], happened - _OVERLAP)
 

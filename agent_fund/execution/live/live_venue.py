@@ -20,6 +20,8 @@ from agent_fund.execution.live.leg_store import LegStore, StoredLeg
 from agent_fund.execution.live.tape import Answer, Tape
 from agent_fund.execution.venue import Reconciliation, Report
 
+_DOUBTED = 120  # seconds beyond its deadline for which an order may be in doubt without an alarm
+
 
 class LiveVenue:
     """One real venue.
@@ -164,6 +166,8 @@ class LiveVenue:
             leg = self._legs.leg(order_id)
             fills, sound = self._untold(order, bar)
             told += fills
+            if leg.state.status is Status.UNKNOWN:
+                self._watch(order)
             after = order
             for fill in fills:
                 after = after.with_fill(_fill(fill, order))
@@ -179,6 +183,13 @@ class LiveVenue:
                 known = Status.PARTIAL if after.filled else Status.NEW
                 told.append(["status", order_id, known.value])
         return told
+
+    def _watch(self, order: Order) -> None:
+        """An order that is in doubt long after its deadline needs a person."""
+        deadline = self._deadline(order, self._bars[order.order_id])
+        if self.driver.overdue(deadline, _DOUBTED):
+            text = "it is in doubt long after its last bar: look at the venue, then settle it"
+            self._alarms.raise_alarm(self.name, order.order_id, text)
 
     def _status(self, leg: StoredLeg, order: Order) -> str:
         """The status to tell; with a trade that is not told yet, a doubt until the next open."""
