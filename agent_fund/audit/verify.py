@@ -200,6 +200,9 @@ def _check_summary(path: Path, replay: Replay, root: str, run: str) -> str:
             replay.currency.scale,
         ),
     }
+    if not implied["corrections"] and isinstance(summary, Mapping):
+        # A summary from before there were corrections does not list them.
+        summary = {"corrections": [], **summary}
     _require_part(SUMMARY, summary, implied)
     return str(implied["guarantee"])
 

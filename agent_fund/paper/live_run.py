@@ -188,6 +188,7 @@ class LiveRun:
             operators.repeat(tick.bar)
             told(tick, session, self._stores)
         if self.finished:
+            operators.end()
             self._dead_man.rest()
             self._reconciler.compare(session.ledger, session.fund.book)
         self._beat(session)

@@ -83,6 +83,12 @@ class Operators:
         """The run has had its bars: nothing new begins."""
         self._act(Act.HALT, "the run has had its bars")
 
+    def end(self) -> None:
+        """The run is over: a halt or a flatten that was done meanwhile is answered."""
+        for command in self._board.standing().pending:
+            if command.act in (Act.HALT, Act.FLATTEN) and (self._fund.held or self._fund.leaving):
+                self._answer(command)
+
     def _before_the_first_bar(self, standing: Standing) -> None:
         """Nothing has begun that could be held: while a halt stands, nothing begins."""
         for command in standing.pending:
