@@ -274,8 +274,8 @@ class Process:
 def _began(tape: Tape, now: int) -> int:
     """When the fund began, as its first process wrote it down: deadlines do not get younger."""
     if not tape.bars():
-        tape.add_bar(0, now)
-    return int(tape.bars()[0])
+        tape.add_bar(0, [now, now])
+    return int(tape.bars()[0][0])
 
 
 _NUMBER = iter(range(1, 10**6))
