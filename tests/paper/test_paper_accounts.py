@@ -171,6 +171,8 @@ def test_a_page_of_such_a_run_says_what_broke_it(tmp_path: Path, world: Accounts
     finished = world.run(carry(tmp_path, 12, slow))
     page = (finished.folder / "report.html").read_text("utf-8")
     assert "The promise that no account is liquidated" in page
+    assert "positions closed in 1\xa0bar" in page
+    assert finished.summary["guarantee"] == "assumption failed"
 
 
 def test_a_venue_that_answers_nothing_for_a_while_is_heard_in_full_afterwards(
