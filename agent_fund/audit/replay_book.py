@@ -53,7 +53,7 @@ class BookReplay:
         self._pending: list[Liquidation] = []
         self._forced: set[tuple[str, str]] = set()  # venue and exec id
         self._filled = False
-        # What each line was at the ends of bars; a person's correction counts from the next one.
+        # What each line was at the ends of bars, and after a person's corrections.
         self._had = {i.symbol: {0} for i in instruments}
         for place, cash in capital.items():
             self._require_place(place)
@@ -145,7 +145,7 @@ class BookReplay:
 
     def fill(self, fill: Fill) -> None:
         """What was bought or sold, and its fee."""
-        if self._pending and not self._live:
+        if any(event.when != "before" for event in self._pending):
             raise AuditError("fill", fill.exec_id, "fills come before liquidations")
         instrument, sign = fill.instrument, fill.side.sign
         notional = instrument.notional(fill.quantity, fill.price)
@@ -200,22 +200,29 @@ class BookReplay:
     def forced(self, record: Mapping[str, Any], bar: int) -> None:
         """A position, or a part of one, that a real venue closed by a trade of its own."""
         instrument = self._instruments[record["instrument"]]
+        when = record["when"]
         if not self._live or record["bar"] != bar or instrument.margin is None:
             raise AuditError("forced", record["bar"], f"a venue closes margined positions, {bar}")
+        if when not in ("before", "open") or (when == "before" and self._filled):
+            raise AuditError("forced", when, "before the fills of the open, or after them")
         key = (instrument.venue.name, record["exec"])
         if not record["exec"] or key in self._forced:
             raise AuditError("forced", record["exec"], "each trade once, by its id")
         quantity, price = number(record["quantity"]), number(record["price"])
         fee = number(record["fee"])
-        held = self._positions[instrument.symbol]
+        told = sum(
+            e.quantity for e in self._pending if e.instrument == instrument and e.when == "open"
+        )
+        held = self._positions[instrument.symbol] - told
         if not 0 < quantity * held <= held * held or fee < 0:
             raise AuditError("forced", record["quantity"], f"{held} is held")
         if price < 1:
             raise AuditError("forced", record["price"], "prices are positive")
         self._forced.add(key)
-        event = Liquidation(instrument, quantity, price, fee, 0, bar, "open", record["exec"])
+        event = Liquidation(instrument, quantity, price, fee, 0, bar, when, record["exec"])
         self._pending.append(event)
-        self._close(event)
+        if when == "before":
+            self._close(event)
 
     def opened(self, bar: int, marks: Mapping[str, int]) -> None:
         """The marks at the open are known: the payments were at them."""
@@ -228,8 +235,12 @@ class BookReplay:
     def settle(self, bar: int, when: str, marks: Mapping[str, int]) -> tuple[Liquidation, ...]:
         """The liquidations at ``marks`` are those that the log told of; they take effect."""
         told = tuple(event for event in self._pending if event.when == when)
+        if self._live and when == "open":
+            for event in told:
+                self._close(event)
+            return tuple(self._pending)
         if self._live:
-            return told  # they took effect when they were told
+            return ()
         expected = liquidations(self.book(()), marks, bar, when)
         if told != expected:
             raise AuditError(f"liquidations at the {when} of bar {bar}", told, f"it is {expected}")
@@ -264,6 +275,7 @@ class BookReplay:
                 self._places[place] += more
             else:
                 self._positions[lines[asset]] += more
+                self._had[lines[asset]].add(self._positions[lines[asset]])
 
     def _require_place(self, place: str) -> None:
         if place not in self._places:

@@ -53,7 +53,7 @@ class ReplayState:
 
     def _genesis(self, record: dict[str, Any]) -> None:
         if record["kind"] != "genesis" or record["v"] != 3 or not record["guarded"]:
-            raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 2")
+            raise AuditError("genesis", record.get("kind"), "a log begins with one, of version 3")
         self.mandate = ResolvedMandate.from_json(self._canonical(record["mandate"]))
         config = self._canonical(record["config"])
         currency = Asset(record["currency"]["symbol"], record["currency"]["scale"])

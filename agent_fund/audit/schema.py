@@ -149,6 +149,7 @@ KINDS: dict[str, dict[str, type]] = {
     "forced": {
         "kind": str,
         "bar": int,
+        "when": str,
         "exec": str,
         "instrument": str,
         "quantity": str,

@@ -72,7 +72,8 @@ class Liquidation:
         mark: the price at which it is closed, in price units: the mark, or that of the trade.
         fee: base units of the quote that the liquidation takes.
         cover: what the venue's insurance fund pays so that the account ends at zero, not below.
-        bar, when: the bar, and ``"open"`` or ``"close"`` of it.
+        bar, when: the bar, and ``"open"`` or ``"close"`` of it; ``"before"`` the fills of its open,
+            of which real venues tell.
         exec_id: of the trade that a real venue told; empty where the rule decides.
     """
 

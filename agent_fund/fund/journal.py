@@ -213,6 +213,7 @@ class Journal:
                 {
                     "kind": "forced",
                     "bar": event.bar,
+                    "when": event.when,
                     "exec": event.exec_id,
                     "instrument": event.instrument.symbol,
                     "quantity": str(event.quantity),

@@ -2,7 +2,8 @@
 
 The timer is armed anew as long as the run lives; after a crash, a cut line or a stop with orders
 open it runs out, and the venue cancels by itself. That a timer could not be armed for so long that
-it may have run out is an alarm.
+it may have run out is an alarm. A venue that never took one, as Hyperliquid does not from accounts
+that have traded little, is shown beside what is put aside, and traded without.
 """
 
 from __future__ import annotations
@@ -48,13 +49,15 @@ class DeadMan:
             if 0 <= now - self._tried[name] < _AGAIN:
                 continue
             self._tried[name] = now
-            since = self._armed.setdefault(name, now)
             try:
                 self._run(adapter.arm_dead_man(SECONDS))
                 self._armed[name] = now
             except FAULTS as error:
-                if now - since >= SECONDS * 1000:
-                    self._alarms.raise_alarm(name, "dead-man timer", str(error))
+                since = self._armed.get(name)
+                if since is None:
+                    self._alarms.quarantine(name, "dead-man timer", f"not armed: {error}")
+                elif now - since >= SECONDS * 1000:
+                    self._alarms.raise_alarm(name, "dead-man timer", "it could not be armed again")
 
     def rest(self) -> None:
         """Nothing is open any more: the timers need not fire, and if they do it is no harm."""

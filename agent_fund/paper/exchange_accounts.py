@@ -33,7 +33,11 @@ V = TypeVar("V")
 
 
 class ExchangeAccounts:
-    """Builds the adapters of one run, not yet started; arguments as for Wiring."""
+    """Builds the adapters of one run, not yet started; arguments as for Wiring.
+
+    Attributes:
+        users: by venue at Hyperliquid, the address of the account.
+    """
 
     def __init__(
         self, instruments: Sequence[Instrument], currency: Asset, keyring: Keyring
@@ -42,6 +46,7 @@ class ExchangeAccounts:
         self._currency = currency
         self._keyring = keyring
         self._built: dict[str, ExchangeAdapter] = {}
+        self.users: dict[str, str] = {}
 
     def spot(self, venue: str, spec: ExchangeSpec) -> ExchangeAdapter:
         """A spot account."""
@@ -58,7 +63,7 @@ class ExchangeAccounts:
             made = binance_futures(venue, self._credentials(spec), markets, fees, setting)
         else:
             signer = await self._keyring.evm(spec.credentials)
-            user = spec.user or signer.address
+            user = self.users[venue] = spec.user or signer.address
             made = hyperliquid(venue, signer, user, markets, fees, setting, testnet=spec.testnet)
         self._built[venue] = made
         return made

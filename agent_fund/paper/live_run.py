@@ -26,6 +26,7 @@ from agent_fund.fund.control import ControlBoard
 from agent_fund.fund.fund import Fund
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard
+from agent_fund.guard.machine import Mode
 from agent_fund.market.bars import Row
 from agent_fund.paper.clock import WallClock
 from agent_fund.paper.dead_man import DeadMan
@@ -41,6 +42,7 @@ ToldBar = Callable[[Tick, Session, "Stores"], None]
 _QUOTES = 2.0  # seconds that all quotes of one search may take
 _PATIENCE = 30  # seconds, or a bar if that is shorter, until what nobody saw is sent again
 _BARRED = 500  # milliseconds between two looks at the board while the first bar must wait
+_LONG = 10  # bars beyond the last one after which a way out that goes on is an alarm
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
 
 
@@ -190,7 +192,9 @@ class LiveRun:
         if self.finished:
             operators.end()
             self._dead_man.rest()
-            self._reconciler.compare(session.ledger, session.fund.book)
+            # Margin accounts are believed to differ when they do so twice.
+            for _ in range(2):
+                self._reconciler.compare(session.ledger, session.fund.book)
         self._beat(session)
         return [tick._replace(**operators.figures.get(tick.bar, {})) for tick in ticks]
 
@@ -251,7 +255,8 @@ class LiveRun:
         """Whether the run is over: stopped, or it has had its bars and nothing is under way.
 
         After its last bar the fund is held, so that nothing new begins, and what is on its way
-        is waited for: a fill or a refund that came later would be in nobody's books.
+        is waited for: a fill or a refund that came later would be in nobody's books. So is the
+        guard's way out, which tries again at every bar.
         """
         if self._clock.stopped:
             return True
@@ -259,7 +264,11 @@ class LiveRun:
             return False
         session, operators = self._begun()
         fund = session.fund
-        self.finished = not (fund.book.open_orders or fund.book.transit)
+        leaving = fund.machine.mode in (Mode.REDUCING, Mode.EXITING)
+        self.finished = not (fund.book.open_orders or fund.book.transit or leaving)
+        if leaving and number >= self._bars + _LONG:
+            text = f"the run has had its {self._bars} bars, and the guard is still on its way out"
+            self._stores.alarms.raise_alarm("run", "end", text)
         if not (self.finished or fund.held or fund.leaving):
             operators.wind_up()
         return self.finished

@@ -146,7 +146,10 @@ class Operators:
             text = f"on the way out: {fund.machine.mode.value}"
             self._board.answer(command.id, text, Outcome.WORKING)
         elif any(fund.book.positions.values()):
-            text = "halted, with a position that was adjusted since; resume, then flatten"
+            text = "halted, with a position that was adjusted since: resume, then flatten"
+            if fund.machine.breached:
+                text = "halted for good, with a position that was adjusted since: close it at its "
+                text += "venue, then adjust the books"
             self._board.answer(command.id, text, Outcome.REFUSED)
         else:
             self._board.answer(command.id, f"flat and halted at bar {fund.bar}")
@@ -187,6 +190,9 @@ class Operators:
         order = self._fund.doubted(command.about[0])
         if self._venues[order.instrument.venue.name].tells(order.order_id):
             fix = "a trade of it is known by now, and told at the next open"
+            raise ExecutionError("settle", order.order_id, fix)
+        if not self._venues[order.instrument.venue.name].doubts(order.order_id):
+            fix = "its venue knows it by now: wait for the next open"
             raise ExecutionError("settle", order.order_id, fix)
         about = {"command": key, "order": order.order_id}
         self._act(Act.SETTLE, _words(command, ""), about)

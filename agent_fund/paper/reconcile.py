@@ -184,9 +184,13 @@ class Reconciler:
 
     def _strangers(self, venue: str, found: Holdings) -> None:
         for reference in found.open_references:
-            if self._legs.owner(venue, reference) is None:
+            owner = self._legs.owner(venue, reference)
+            if owner is None:
                 self._alarms.quarantine(venue, reference, "an order of no name of ours rests here")
                 self._alarms.raise_alarm(venue, reference, "an order that is not ours rests there")
+            elif self._legs.leg(owner).state.ended:
+                text = f"order {owner} rests there, and had ended: cancel it at the venue"
+                self._alarms.raise_alarm(venue, reference, text)
         for reference, trade in found.executions:
             owner = self._legs.owner(venue, reference)
             if owner is None:

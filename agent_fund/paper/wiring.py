@@ -173,8 +173,11 @@ class Wiring:
         """Two venues at one account would count its money twice."""
         account: tuple[str, str | None, str, str]
         match spec:
+            case ExchangeSpec(kind="hyperliquid"):
+                user = self._exchanges.users[venue].lower()
+                account = (spec.kind, str(spec.testnet), user, "")
             case ExchangeSpec():
-                account = (spec.kind, spec.url, spec.credentials, spec.user)
+                account = (spec.kind, (spec.url or "").rstrip("/"), spec.credentials, "")
             case NearSpec():
                 account = (spec.kind, spec.contract, spec.account, "")
             case _:

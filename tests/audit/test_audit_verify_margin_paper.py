@@ -158,6 +158,7 @@ edit("forced", "prices are positive", "at_no_price", price="0")
 edit("forced", "prices are positive", "at_a_negative_price", price="-200100000000")
 edit("forced", "margined positions", "in_spot", instrument="ETH")
 edit("forced", "each trade once", "without_an_id", exec="")
+edit("forced", "before the fills", "at_another_time", when="close")
 
 
 @forged("each trade once")
@@ -172,7 +173,7 @@ def one_trade_again_in_a_later_bar(forger: Forger) -> int:
     index, record = first(forger, "forced")
     later = forger.after(forger.after(index, "mark"), "mark")
     bar = forger.records[later]["rows"][0][0]
-    forger.insert(later, {**record, "bar": bar, "quantity": "-1"})
+    forger.insert(later, {**record, "bar": bar, "when": "open", "quantity": "-1"})
     return later
 
 
@@ -290,6 +291,7 @@ def test_a_backtest_has_no_trades_that_a_venue_told(runs: Runs, tmp_path: Path) 
     forger.records[index] = {
         "kind": "forced",
         "bar": record["bar"],
+        "when": record["when"],
         "exec": "x",
         "instrument": record["instrument"],
         "quantity": record["quantity"],

@@ -17,7 +17,7 @@ from agent_fund.backtest.run import Finished
 from agent_fund.devnet.exchange.faults import Fault
 from agent_fund.devnet.exchange.margin_account import Position
 from agent_fund.execution.live.live_file import LiveFile
-from agent_fund.fund.control_command import Act
+from agent_fund.fund.control_command import Act, Outcome
 from agent_fund.fund.control_file import ControlFile
 from agent_fund.guard.machine import Mode
 from agent_fund.paper.errors import PaperError
@@ -235,6 +235,32 @@ def test_a_run_does_not_begin_on_an_account_that_holds_a_position(
     account.wallet -= Decimal(20_000)  # as if bought outright, the stated cash is there
     with pytest.raises(PaperError, match="position at futures"):
         world.run(carry(tmp_path, 4, slow))
+
+
+def test_a_way_out_that_a_venue_refuses_at_the_last_bar_goes_on_behind_it(
+    tmp_path: Path, world: Accounts
+) -> None:
+    answer: Callable[..., Any] = world.exchange._answer
+    refusing: list[bool] = []
+
+    def refused(request: Any, body: str) -> Any:
+        if refusing and request.method == "POST" and request.path.endswith("/order"):
+            return 400, {"code": -2010, "msg": "Account has insufficient balance."}, {}
+        return answer(request, body)
+
+    def told(tick, session, stores) -> None:
+        if tick.bar == 8:
+            (folder,) = (tmp_path / "runs").iterdir()
+            ControlFile(folder).ask(Act.FLATTEN, "bob", "the trial is over")
+
+    world.exchange._answer = refused  # type: ignore[method-assign]
+    world.in_bar(8, lambda: refusing.append(True))
+    world.in_bar(10, refusing.clear)
+    finished = world.run(carry(tmp_path, 10, slow), told)
+    require_equal(world, finished)
+    assert [held for _, held in world.booked().values()] == [0, 0]
+    (command,) = ControlFile(finished.folder).read().commands
+    assert command.outcome is Outcome.DONE
 
 
 NONSENSE: dict[str, Any] = {

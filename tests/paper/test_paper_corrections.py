@@ -30,10 +30,13 @@ class Killed(BaseException):
 class Venue:
     """What operators ask of a venue."""
 
-    trade_to_tell = False
+    trade_to_tell, in_doubt = False, True
 
     def tells(self, order_id: str) -> bool:
         return self.trade_to_tell
+
+    def doubts(self, order_id: str) -> bool:
+        return self.in_doubt
 
 
 class Run:
@@ -213,7 +216,11 @@ def test_a_trade_that_the_fund_is_about_to_hear_of_is_not_settled_away(
         command = run.say(Act.SETTLE, order.order_id)
         assert "told at the next open" in command.answer
         assert run.fund.book.open_orders
-        run.venue.trade_to_tell = False
+        run.venue.trade_to_tell = run.venue.in_doubt = False
+        command = run.say(Act.SETTLE, order.order_id)
+        assert "its venue knows it by now" in command.answer
+        assert run.fund.book.open_orders
+        run.venue.in_doubt = True
         command = run.say(Act.SETTLE, order.order_id[:8])
         assert "has ended at simulated, with 0" in command.answer
         assert not run.fund.book.open_orders

@@ -83,10 +83,13 @@ def test_a_timer_that_may_have_run_out_is_an_alarm_and_one_that_has_not_is_none(
     assert world.raised() == [("one", "dead-man timer")]
 
 
-def test_a_timer_that_could_never_be_armed_is_an_alarm_too(world: World) -> None:
+def test_a_venue_that_never_took_a_timer_is_shown_and_freezes_nobody(world: World) -> None:
     world.venues["one"].failure = ExecutionError("timer", "needs more volume", "trade more")
     world.live(SECONDS + 30)
-    assert world.raised() == [("one", "dead-man timer")]
+    assert world.raised() == []
+    assert [(venue, subject) for venue, subject, _ in world.alarms.orphans()] == [
+        ("one", "dead-man timer")
+    ]
 
 
 def test_a_timer_that_is_armed_again_in_time_is_no_alarm(world: World) -> None:

@@ -105,7 +105,7 @@ class LiveClearing:
             for exec_id, symbol, quantity, _, price, fee in self._told(name, call, bar, news):
                 instrument = book.instruments[symbol]
                 amounts = int(quantity), int(price), int(fee)
-                events.append(Liquidation(instrument, *amounts, 0, bar, "open", exec_id))
+                events.append(Liquidation(instrument, *amounts, 0, bar, when, exec_id))
         return tuple(events)
 
     def pending(self, venue: str) -> bool:

@@ -104,6 +104,16 @@ class LiveVenue:
         first = next(known, None)
         return first is not None and not self._fault(first, order)
 
+    def doubts(self, order_id: str) -> bool:
+        """Whether the venue has left the order in doubt: as a leg, or by what it tells of it."""
+        if not self._legs.knows(order_id):
+            return True
+        order, leg = self._orders[order_id], self._legs.leg(order_id)
+        if leg.state.ended or leg.state.status is Status.UNKNOWN:
+            return True
+        known = [e for e in self._final(order) if e.exec_id not in self._told[order_id]]
+        return any(self._fault(trade, order) for trade in known)
+
     def settle(self, order_id: str) -> None:
         """A person has ended the order: it is asked after no more, and nothing is told of it.
 
@@ -151,7 +161,11 @@ class LiveVenue:
         if leg.prepared is not None and not leg.state.ended:
             leg = self.driver.cancel(leg.prepared, self.adapter.cancel)
             self._unwanted.add(order_id)
-        return [["status", order_id, self._status(leg, self._orders[order_id])]]
+        order = self._orders[order_id]
+        status = self._status(leg, order)
+        if order.status is Status.UNKNOWN and Status(status).open:
+            status = Status.UNKNOWN.value  # that the doubt is over is told at the next open
+        return [["status", order_id, status]]
 
     def _news(self, bar: int) -> list[Any]:
         for order_id in self._unwanted & set(self._orders):
@@ -209,33 +223,37 @@ class LiveVenue:
     def _untold(self, order: Order, bar: int) -> tuple[list[Any], bool]:
         """The final trades not told yet, and whether the order allows every one of them."""
         fills: list[Any] = []
-        after = order
+        after, fees = order, 0
         for e in self._final(order):
             if e.exec_id in self._told[order.order_id]:
                 continue
             amounts = map(str, (e.quantity, e.price, e.fee))
             told: list[Any] = ["fill", order.order_id, e.exec_id, *amounts, bar]
-            if fault := self._fault(e, after):
+            if fault := self._fault(e, after, fees):
                 self._alarms.raise_alarm(self.name, order.order_id, fault)
                 return fills, False
             after = after.with_fill(_fill(told, order))
-            self._fees[order.order_id] = self._fees.get(order.order_id, 0) + e.fee
+            fees += e.fee
             fills.append(told)
         return fills, True
 
-    def _fault(self, trade: Execution, order: Order) -> str:
-        """Why ``order``, as it is after the trades before, does not allow the trade; or empty."""
+    def _fault(self, trade: Execution, order: Order, fees: int = 0) -> str:
+        """Why ``order``, as it is after the trades before, does not allow the trade; or empty.
+
+        Args:
+            fees: of those trades before that are not told yet.
+        """
         amounts = map(str, (trade.quantity, trade.price, trade.fee))
         try:
             order.with_fill(_fill(["fill", order.order_id, trade.exec_id, *amounts, 0], order))
-            self._require_fee(trade, order)
+            self._require_fee(trade, order, fees)
         except (DomainError, ExecutionError) as error:
             return str(error)
         return ""
 
-    def _require_fee(self, trade: Execution, order: Order) -> None:
+    def _require_fee(self, trade: Execution, order: Order, fees: int) -> None:
         """Refuse a fee beyond what was reserved for a purchase, or beyond what a sale brought."""
-        paid = self._fees.get(order.order_id, 0) + trade.fee
+        paid = self._fees.get(order.order_id, 0) + fees + trade.fee
         most = self.adapter.maximum_fee(order)
         if order.side is Side.SELL:
             paid, most = trade.fee, order.instrument.notional(trade.quantity, trade.price)
@@ -269,6 +287,7 @@ class LiveVenue:
             if item[0] == "fill":
                 fill = _fill(item, order)
                 self._told[order.order_id].add(fill.exec_id)
+                self._fees[order.order_id] = self._fees.get(order.order_id, 0) + fill.fee
                 after = order.with_fill(fill)
                 reports.append(fill)
             else:
