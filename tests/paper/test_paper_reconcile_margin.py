@@ -14,7 +14,7 @@ from agent_fund.domain.margin import Margin, Tier
 from agent_fund.domain.settlement import Funding
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.ledger import Ledger
-from agent_fund.execution.live.adapter import Holdings
+from agent_fund.execution.live.adapter import Holdings, Prepared
 from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.leg_store import LegStore
 from agent_fund.execution.live.live_clearing import PAUSE, LiveClearing
@@ -50,11 +50,12 @@ class Account:
         self.receipts: list[FundingReceipt] = []
         self.closings: list[ForcedTrade] = []
         self.deaf = self.down = False
+        self.resting: tuple[str, ...] = ()
 
     async def holdings(self, since: int) -> Holdings:
         if self.down:
             raise ExecutionError("holdings", "no answer", "ask again")
-        return Holdings({"USD": self.cash, "COINP": self.held}, (), ())
+        return Holdings({"USD": self.cash, "COINP": self.held}, self.resting, ())
 
     async def funding(self, since: int) -> tuple[FundingReceipt, ...]:
         if self.deaf:
@@ -85,9 +86,9 @@ class World:
         adapters: Any = {"futures": self.account}
         clock = lambda: self.now  # noqa: E731
         self.clearing = LiveClearing(adapters, tape, self.alarms, asyncio.run, clock, 0)
-        legs = LegStore(self.file, self.alarms, clock)
+        self.legs = LegStore(self.file, self.alarms, clock)
         self.reconciler = Reconciler(
-            adapters, {"PERP": PERP}, USD, legs, self.alarms, asyncio.run, 0, self.clearing
+            adapters, {"PERP": PERP}, USD, self.legs, self.alarms, asyncio.run, 0, self.clearing
         )
         self.bar = 0
 
@@ -241,3 +242,12 @@ def test_a_run_begins_with_its_cash_and_without_a_position(world: World) -> None
     world.account.down = True
     with pytest.raises(PaperError, match="venue futures"):
         world.reconciler.require_funded(stated)
+
+
+def test_an_order_that_a_person_ended_and_that_still_rests_there_is_an_alarm(world: World) -> None:
+    world.legs.open_leg("order-one", "futures", {}, 2_000_000_000)
+    world.legs.keep(Prepared("order-one", "reference-one", b"bytes", 2_000_000_000, {}))
+    world.legs.settle("order-one")
+    world.account.resting = ("reference-one",)
+    world.look()
+    assert (world.raised(), world.aside()) == (["reference-one"], [])
