@@ -1,4 +1,7 @@
-"""Cash and carry on real accounts: a spot account, a margin account, and what the latter tells."""
+"""Cash and carry on the devnet: a spot account, a margin account, and what the latter tells.
+
+What goes wrong there is in test_paper_accounts, on a clock of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,7 @@ from carry_world import carry
 from paper_world import Devnet, connections, devnet
 
 from agent_fund.audit.verify import verify
-from agent_fund.backtest.errors import Interrupted
 from agent_fund.devnet.packages import missing
-from agent_fund.paper.clock import WallClock
 from agent_fund.paper.run import paper
 
 pytestmark = pytest.mark.skipif(
@@ -78,60 +79,6 @@ def test_a_carry_fund_holds_both_legs_earns_funding_and_its_books_are_the_accoun
     assert verify(finished.folder).run == finished.summary["run"]
     # The venue would have cancelled everything; at the end nothing was left to cancel.
     assert [t["countdownTime"] for t in timers] == ["120000", "0"]
-
-
-def test_a_stopped_run_goes_on_and_hears_no_payment_twice(tmp_path: Path) -> None:
-    runfile = carry(tmp_path, 16)
-    clock, kept = WallClock(), {}
-
-    def stops(tick, session, stores) -> None:
-        if any(stores.tape.answers("futures clearing")) and tick.bar >= 5:
-            clock.stop()
-
-    def told(tick, session, stores) -> None:
-        kept["session"], kept["alarms"] = session, stores.alarms.all()
-
-    with devnet(runfile, tmp_path / ".devnet", step=0.2) as running:
-        wires = connections(running)
-        with pytest.raises(Interrupted):
-            paper(runfile, connections=wires, clock=clock, told_bar=stops)
-        (folder,) = (tmp_path / "runs").iterdir()
-        finished = paper(runfile, connections=wires, resume=folder, told_bar=told)
-        require_equal(running, kept["session"], finished.folder)
-    assert not kept["alarms"]
-    bars = [r["bar"] for r in records(finished.folder, "funding")]
-    assert len(bars) == len(set(bars)) > 1
-    assert verify(finished.folder).run == finished.summary["run"]
-
-
-def test_a_short_that_its_venue_closes_is_booked_and_the_coin_is_sold(tmp_path: Path) -> None:
-    runfile = carry(tmp_path, 26)
-    kept = {"short": []}
-
-    def told(tick, session, stores) -> None:
-        kept["session"], kept["alarms"] = session, stores.alarms.all()
-        kept["short"].append(books(session)["futures"][1])
-        if tick.bar == 6:
-            running.do(deleverage(running))
-
-    async def deleverage(running: Devnet) -> None:
-        exchange = running.network.exchange
-        held = exchange.margin_account.position("ETHUSDT").quantity
-        exchange.futures_market.deleverage("ETHUSDT", round(abs(held) / 2, 2))
-
-    with devnet(runfile, tmp_path / ".devnet", step=0.2) as running:
-        finished = paper(runfile, connections=connections(running), told_bar=told)
-        require_equal(running, kept["session"], finished.folder)
-    (forced,) = records(finished.folder, "forced")
-    assert int(forced["quantity"]) < 0
-    assert finished.summary["perpetuals"]["liquidations"] == 1
-    assert finished.summary["guarantee"] == "assumption failed"
-    assert [f["assumption"] for f in finished.summary["failures"]][-1] == "A7"
-    booked = books(kept["session"])
-    # The legs were evened by selling coins, within a bar or two of the news.
-    assert abs(booked["exchange"][1] + booked["futures"][1]) <= Decimal("0.01")
-    assert not kept["alarms"]
-    assert verify(finished.folder).run == finished.summary["run"]
 
 
 def at_hyperliquid(text: str) -> str:
