@@ -783,8 +783,8 @@ def a_halt_without_a_kill(forger: Forger) -> int:
 
 # -- the genesis record -----------------------------------------------------------------------
 
-edits("trend", "genesis", "of version 2", "version_of_the_genesis", v=1)
-edits("trend", "genesis", "of version 2", "an_unguarded_run", guarded=False)
+edits("trend", "genesis", "of version 3", "version_of_the_genesis", v=1)
+edits("trend", "genesis", "of version 3", "an_unguarded_run", guarded=False)
 edits("trend", "genesis", "cash of the fund", "cash_of_the_genesis", cash="1")
 edits("trend", "genesis", "fund of the fund", "fund_of_the_genesis", fund="another")
 edits("trend", "genesis", "not in the log", "mandate_of_the_genesis", mandate="0" * 64)
