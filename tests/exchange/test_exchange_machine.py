@@ -89,7 +89,7 @@ class Exchanges(RuleBasedStateMachine):
         self.exchange.set_price("BTCUSDT", Decimal(60_000))
         self.setting = Setting(
             url=url,
-            timeout_ms=120,
+            timeout_ms=500,
             rate_limit_ms=1,
             now=self.clock.now,
             monotonic=self.clock.monotonic,
