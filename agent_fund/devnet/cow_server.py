@@ -57,6 +57,7 @@ class CowServer:
     Attributes:
         fault: may be set at any time. ``settling``: whether ``solve`` settles.
         posted: how many orders it was given, repetitions and refusals included.
+        withheld: told the headers of a request that is left without an answer, when it is.
     """
 
     def __init__(self, cow: Cow, solver: Solver) -> None:
@@ -64,6 +65,7 @@ class CowServer:
         self.settling = True
         self.posted = 0
         self.url = ""
+        self.withheld: Callable[[Mapping[str, str]], None] = lambda headers: None
         self.orders: dict[str, _Entry] = {}
         self._cow = cow
         self._solver = solver
@@ -129,6 +131,7 @@ class CowServer:
             if self.fault is Fault.BEFORE:
                 return web.Response(status=503)
             if self.fault is Fault.HANG:
+                self.withheld(request.headers)
                 await self._stopped.wait()
                 return web.Response(status=503)
             answer = await handler(request)

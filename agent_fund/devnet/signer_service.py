@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -43,6 +43,7 @@ class LoopbackSigner:
 
     Attributes:
         fault: may be set at any time. ``asked``: payloads that it was asked to sign, in order.
+        withheld: told the headers of a request that is left without an answer, when it is.
     """
 
     def __init__(self, evm_keys: Sequence[bytes], ed25519_seeds: Sequence[bytes] = ()) -> None:
@@ -58,6 +59,7 @@ class LoopbackSigner:
         self._runner: web.AppRunner | None = None
         self._stopped = asyncio.Event()
         self.url = ""
+        self.withheld: Callable[[Mapping[str, str]], None] = lambda headers: None
 
     async def start(self) -> str:
         """Listen on a free port of this machine; returns the URL."""
@@ -131,6 +133,7 @@ class LoopbackSigner:
             case Fault.REDIRECT:
                 return web.Response(status=307, headers={"Location": self.url + request.path})
             case Fault.HANG:
+                self.withheld(request.headers)
                 await self._stopped.wait()
                 return web.Response(status=503)
             case Fault.DROP:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from eth_utils.crypto import keccak
+from time_outs import withheld_answers_time_out
 
 from agent_fund.devnet.anvil import DEVELOPMENT_KEYS, Anvil
 from agent_fund.devnet.cow import Cow, deploy_cow
@@ -127,14 +128,14 @@ class World:
         cow = Cow(deployer, one.settlement, one.vault_relayer, one.solver)
         self.solver = Solver(cow, one.router)
         self.server = CowServer(cow, self.solver)
-        self.api = OrderBook(await self.server.start(), timeout=0.5)
+        self.api = OrderBook(await self.server.start(), timeout=30)
         self.restart()
         await self.adapter.start()
 
     async def reach(self, url: str) -> None:
         """An adapter of the API at another address."""
         await self.api.close()
-        self.api = OrderBook(url, timeout=0.5)
+        self.api = OrderBook(url, timeout=30)
         self.restart()
         await self.adapter.start()
 
@@ -227,7 +228,8 @@ def play(deployment: Deployment, scenario: Callable[[World], Awaitable[None]]) -
         world = World(deployment)
         try:
             await world.open()
-            await scenario(world)
+            with withheld_answers_time_out(world.server):
+                await scenario(world)
         finally:
             await world.close()
 

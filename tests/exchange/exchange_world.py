@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 from eth_account import Account
+from time_outs import PATIENCE_MS, withheld_answers_time_out
 
 from agent_fund.devnet.exchange.market_maker import MarketMaker
 from agent_fund.devnet.exchange.server import KEY, SECRET, LoopbackExchange
@@ -178,7 +179,7 @@ async def world(depth: str = "60000", **terms: Any) -> AsyncIterator[World]:
     exchange.set_price("ETHUSDT", ETH_PRICE)
     setting = Setting(
         url=url,
-        timeout_ms=400,
+        timeout_ms=PATIENCE_MS,
         rate_limit_ms=1,
         now=clock.now,
         monotonic=clock.monotonic,
@@ -186,7 +187,8 @@ async def world(depth: str = "60000", **terms: Any) -> AsyncIterator[World]:
     )
     made = World(clock, exchange, setting, [])
     try:
-        yield made
+        with withheld_answers_time_out(exchange):
+            yield made
     finally:
         for adapter in made.made:
             await adapter.close()

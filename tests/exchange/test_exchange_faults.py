@@ -65,6 +65,19 @@ def test_a_placement_that_never_arrived_is_unknown_then_canceled_and_was_sent_on
     asyncio.run(run())
 
 
+def test_a_client_that_is_told_nothing_gives_up_by_its_own_clock() -> None:
+    async def run() -> None:
+        async with world() as w:
+            adapter, prepared = await ready(w)
+            w.exchange.withheld = lambda headers: None  # no other time-out than the client's
+            adapter._api.connection.client.timeout = 200
+            w.exchange.faults.arm(Fault.SILENT, "POST", SPOT_ORDER)
+            assert (await adapter.submit(prepared)).state is LegState.UNKNOWN
+            assert bought(w) == Decimal("0.5")
+
+    asyncio.run(run())
+
+
 @pytest.mark.parametrize("fault", NOT_ACTED_ON)
 def test_a_placement_that_never_arrived_may_be_sent_again_once_it_is_void(fault: Fault) -> None:
     async def run() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,7 @@ from exchange_world import (
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from time_outs import PATIENCE_MS, withheld_answers_time_out
 
 from agent_fund.devnet.exchange.engine import Engine
 from agent_fund.devnet.exchange.faults import Fault
@@ -86,10 +88,12 @@ class Exchanges(RuleBasedStateMachine):
             owner=OWNER.address,
         )
         url = self.run(self.exchange.start())
+        self.stack = ExitStack()
+        self.stack.enter_context(withheld_answers_time_out(self.exchange))
         self.exchange.set_price("BTCUSDT", Decimal(60_000))
         self.setting = Setting(
             url=url,
-            timeout_ms=500,
+            timeout_ms=PATIENCE_MS,
             rate_limit_ms=1,
             now=self.clock.now,
             monotonic=self.clock.monotonic,
@@ -287,6 +291,7 @@ class Exchanges(RuleBasedStateMachine):
             for adapter in self.adapters.values():
                 self.run(adapter.close())
             self.run(self.exchange.stop())
+            self.stack.close()
             self.runner.close()
 
 

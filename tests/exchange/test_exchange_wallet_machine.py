@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from exchange_world import IN_COIN, IN_QUOTE, OWNER, PERPETUAL, SPOT, USD, Clock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from time_outs import PATIENCE_MS, withheld_answers_time_out
 
 from agent_fund.devnet.exchange.faults import Fault
 from agent_fund.devnet.exchange.market_maker import MarketMaker
@@ -77,10 +79,12 @@ class Wallets(RuleBasedStateMachine):
             maker=MarketMaker(levels=1, depth=Decimal(1000)),
         )
         url = self.run(self.exchange.start())
+        self.stack = ExitStack()
+        self.stack.enter_context(withheld_answers_time_out(self.exchange))
         self.exchange.set_price("BTCUSDT", Decimal(60_000))
         setting = Setting(
             url=url,
-            timeout_ms=100,
+            timeout_ms=PATIENCE_MS,
             rate_limit_ms=1,
             now=self.clock.now,
             monotonic=self.clock.monotonic,
@@ -202,6 +206,7 @@ class Wallets(RuleBasedStateMachine):
             for made in (self.carrier, self.spot, self.futures):
                 self.run(made.close())
             self.run(self.exchange.stop())
+            self.stack.close()
             self.runner.close()
 
 

@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 from faults_stage import Stage
 from faults_world import Fund
+from time_outs import withheld_answers_time_out
 
 from agent_fund.paper import exchange_accounts
 
@@ -20,9 +21,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="session")
-def fund() -> Iterator[Fund]:
-    made = Fund()
-    with pytest.MonkeyPatch.context() as patch:
+def fund(stage: Stage) -> Iterator[Fund]:
+    with withheld_answers_time_out(stage.network.exchange), pytest.MonkeyPatch.context() as patch:
+        made = Fund()
         patch.setattr(aiohttp.ClientSession, "_request", made.request())
         patch.setattr(exchange_accounts, "Setting", made.setting)
         yield made

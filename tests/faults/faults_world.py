@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import aiohttp
 from faults_stage import AT, MANDATE, USD, Stage
+from time_outs import PATIENCE_MS
 
 from agent_fund.devnet.plan import COW
 from agent_fund.domain.order import Order, Purpose, Side
@@ -112,15 +113,13 @@ class Fund:
     """What all processes of the fund in one test share: the event loop, and who is alive.
 
     Attributes:
-        skew: seconds that the fund's clocks are ahead. ``timeout``: milliseconds that it waits for
-            an exchange.
+        skew: seconds that the fund's clocks are ahead.
     """
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.fate = Fate()
         self.skew = 0.0
-        self.timeout = 5_000
         self._real: Any = aiohttp.ClientSession._request
 
     def monotonic(self) -> float:
@@ -132,7 +131,7 @@ class Fund:
             url=url,
             rate_limit_ms=rate_limit_ms,
             monotonic=self.monotonic,
-            timeout_ms=self.timeout,
+            timeout_ms=PATIENCE_MS,
         )
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:

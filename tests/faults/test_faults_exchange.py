@@ -28,19 +28,12 @@ pytestmark = pytest.mark.skipif(
     reason="the devnet's npm packages are absent: run `agent-fund devnet fetch` (needs Node.js)",
 )
 ORDER, TRADES, ACCOUNT = "/api/v3/order", "/api/v3/myTrades", "/api/v3/account"
-Wait = Callable[[int], None]
-SHORT = 250  # milliseconds, where a request is never answered
 
 
-@pytest.fixture
-def patient(stage: Stage, fund: Fund) -> Iterator[Wait]:
-    """Sets the time-out; afterwards nothing goes wrong any more, and nothing hangs."""
-
-    def wait(milliseconds: int) -> None:
-        fund.timeout = milliseconds
-
-    yield wait
-    fund.timeout = 5_000
+@pytest.fixture(autouse=True)
+def mended(stage: Stage) -> Iterator[None]:
+    """Afterwards nothing goes wrong any more, and nothing hangs."""
+    yield
 
     async def restore() -> None:
         exchange = stage.network.exchange
@@ -92,12 +85,10 @@ def test_an_answer_that_does_not_come_is_a_doubt_until_the_exchange_is_asked(
     stage: Stage,
     fund: Fund,
     tmp_path: Path,
-    patient: Wait,
     fault: Fault,
     first: Status,
     traded: bool,
 ) -> None:
-    patient(SHORT if fault in (Fault.LOST, Fault.SILENT) else 5_000)
     with process(stage, fund, tmp_path, EXCHANGE) as one:
         before = stage.truth(EXCHANGE)
         stage.network.exchange.faults.arm(fault, "POST", ORDER)
@@ -115,9 +106,8 @@ def test_an_answer_that_does_not_come_is_a_doubt_until_the_exchange_is_asked(
 
 
 def test_an_order_that_arrives_after_the_client_gave_up_is_found_and_booked_once(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
-    patient(SHORT)
     with process(stage, fund, tmp_path, EXCHANGE) as one:
         stage.network.exchange.faults.arm(Fault.LATE, "POST", ORDER)
         made = buy()
@@ -139,7 +129,7 @@ def test_an_order_that_arrives_after_the_client_gave_up_is_found_and_booked_once
 
 
 @pytest.fixture
-def thin(stage: Stage, patient: Wait) -> Iterator[None]:
+def thin(stage: Stage) -> Iterator[None]:
     """A book of which an order takes several levels."""
     exchange = stage.network.exchange
     deep, exchange._maker = exchange._maker, MarketMaker(depth=Decimal(36))
@@ -154,7 +144,7 @@ def thin(stage: Stage, patient: Wait) -> Iterator[None]:
     ids=lambda fault: fault.name,
 )
 def test_trades_told_twice_or_out_of_order_or_in_part_are_booked_once_each(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait, thin: None, fault: Fault
+    stage: Stage, fund: Fund, tmp_path: Path, thin: None, fault: Fault
 ) -> None:
     faults = stage.network.exchange.faults
     with process(stage, fund, tmp_path, EXCHANGE) as one:
@@ -175,7 +165,7 @@ def test_trades_told_twice_or_out_of_order_or_in_part_are_booked_once_each(
 
 
 def test_an_order_fills_in_parts_over_bars_and_each_part_is_booked_when_it_is_told(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     engine = stage.network.exchange.spot
     symbol = engine.symbols["ETHUSDT"]
@@ -202,7 +192,7 @@ def test_an_order_fills_in_parts_over_bars_and_each_part_is_booked_when_it_is_to
 
 
 def test_silence_after_a_part_was_filled_takes_nothing_back_and_raises_no_alarm(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     exchange = stage.network.exchange
     engine, symbol = exchange.spot, exchange.spot.symbols["ETHUSDT"]
@@ -230,7 +220,7 @@ def test_silence_after_a_part_was_filled_takes_nothing_back_and_raises_no_alarm(
 
 
 def test_a_ban_is_kept_to_and_its_order_never_arrives(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     exchange = stage.network.exchange
     exchange.faults.retry_after = "60"
@@ -254,7 +244,7 @@ def test_a_ban_is_kept_to_and_its_order_never_arrives(
 
 
 def test_a_limit_that_passes_soon_delays_an_order_and_does_not_double_it(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     exchange = stage.network.exchange
     exchange.faults.retry_after = "0"
@@ -286,7 +276,7 @@ def reconciler(stage: Stage, one: Process) -> Callable[[], None]:
 
 
 def test_a_venue_that_says_less_than_the_books_takes_no_orders_but_the_guards_way_out(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     account = stage.network.exchange.spot_account
     with process(stage, fund, tmp_path, EXCHANGE) as one:
@@ -323,7 +313,7 @@ def test_a_venue_that_says_less_than_the_books_takes_no_orders_but_the_guards_wa
 
 
 def test_a_venue_that_says_more_than_the_books_is_shown_and_not_believed(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     with process(stage, fund, tmp_path, EXCHANGE) as one:
         compare = reconciler(stage, one)
@@ -336,7 +326,7 @@ def test_a_venue_that_says_more_than_the_books_is_shown_and_not_believed(
 
 
 def test_an_order_that_is_not_ours_is_put_aside_and_neither_adopted_nor_cancelled(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     engine = stage.network.exchange.spot
     symbol = engine.symbols["ETHUSDT"]
@@ -360,7 +350,7 @@ def test_an_order_that_is_not_ours_is_put_aside_and_neither_adopted_nor_cancelle
 
 
 def test_a_trade_that_is_not_ours_is_put_aside_and_not_booked(
-    stage: Stage, fund: Fund, tmp_path: Path, patient: Wait
+    stage: Stage, fund: Fund, tmp_path: Path
 ) -> None:
     engine = stage.network.exchange.spot
 

@@ -86,12 +86,10 @@ def encodings(secret: bytes) -> dict[str, set[bytes]]:
         "percent": {urllib.parse.quote_from_bytes(secret, safe="").encode()},
         "part in hex": {hexadecimal[: 2 * _PART].encode(), hexadecimal[-2 * _PART :].encode()},
     }
-    try:
-        text = secret.decode("ascii")
-    except UnicodeDecodeError:
-        text = hexadecimal
-    found["UTF-16"] = {text.encode("utf-16-le"), text.encode("utf-16-be")}
-    found["reversed"] = {text[::-1].encode()}
+    texts = [hexadecimal, *([secret.decode("ascii")] if secret.isascii() else [])]
+    wide = ("utf-16-le", "utf-16-be")
+    found["UTF-16"] = {text.encode(kind) for text in texts for kind in wide}
+    found["reversed"] = {text[::-1].encode() for text in texts}
     return found
 
 

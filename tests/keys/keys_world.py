@@ -12,6 +12,7 @@ from typing import TypeVar
 import base58
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_account import Account
+from time_outs import withheld_answers_time_out
 
 from agent_fund.devnet.signer_service import LoopbackSigner
 from agent_fund.execution.keys.keyring import Keyring
@@ -95,7 +96,8 @@ def serving(act: Callable[[LoopbackSigner], Awaitable[T]]) -> T:
         service = LoopbackSigner([EVM_KEY], [SEED])
         await service.start()
         try:
-            return await act(service)
+            with withheld_answers_time_out(service):
+                return await act(service)
         finally:
             await service.stop()
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from artefacts import Leak, find_secrets, find_secrets_in, process_arguments
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from keys_world import (
     API_KEY,
@@ -63,6 +63,7 @@ def test_a_planted_key_is_found_in_every_encoding(tmp_path: Path, encoding: str)
 
 
 @settings(deadline=None)
+@example(bytes(15) + b"\n", b"", "UTF-16")
 @given(st.binary(min_size=16, max_size=48), st.binary(max_size=8), st.sampled_from(list(ENCODED)))
 def test_any_key_is_found_in_every_encoding(key: bytes, other: bytes, encoding: str) -> None:
     content = other + ENCODED[encoding](key) + other
@@ -151,7 +152,7 @@ import asyncio, logging, os, sys, threading, traceback, warnings
 from pathlib import Path
 
 logging.basicConfig(level=logging.DEBUG, filename="debug.log")
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 
 from keys_world import TRANSACTION, TYPED
 from agent_fund.devnet.signer_service import Fault, LoopbackSigner
@@ -233,7 +234,7 @@ def environment() -> dict[str, str]:
 def test_nothing_that_a_process_with_keys_leaves_behind_holds_one(tmp_path: Path) -> None:
     keystores(tmp_path)
     script = tmp_path / "using.py"
-    script.write_text(USING.format(tests=str(Path(__file__).parent)))
+    script.write_text(USING.format(tests=[str(folder) for folder in Path(__file__).parents[:2]]))
     done = subprocess.run(
         [sys.executable, "-X", "dev", str(script)],
         cwd=tmp_path,

@@ -31,12 +31,12 @@ from agent_fund.execution.keys.secret import Secret
 OTHER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
-async def evm_at(service: LoopbackSigner, identifier: str = ADDRESS, seconds: float = 5) -> EvmKey:
-    return await keyring(Path(), seconds).evm(f"signer:{service.url}#{identifier}", ADDRESS)
+async def evm_at(service: LoopbackSigner, identifier: str = ADDRESS) -> EvmKey:
+    return await keyring(Path(), 5).evm(f"signer:{service.url}#{identifier}", ADDRESS)
 
 
-async def near_at(service: LoopbackSigner, seconds: float = 5) -> Ed25519Key:
-    return await keyring(Path(), seconds).ed25519(f"signer:{service.url}#{PUBLIC_TEXT}")
+async def near_at(service: LoopbackSigner) -> Ed25519Key:
+    return await keyring(Path(), 5).ed25519(f"signer:{service.url}#{PUBLIC_TEXT}")
 
 
 PUBLIC_KEY = Account.from_key(EVM_KEY)._key_obj.public_key.to_hex()
@@ -71,7 +71,7 @@ def test_an_ed25519_key_in_a_service_signs() -> None:
 SAYS = {
     Fault.REFUSE: "HTTP 403",
     Fault.FAIL: "HTTP 500",
-    Fault.HANG: "none in 0.3 s",
+    Fault.HANG: "none in 5 s",
     Fault.DROP: "start it, or correct the URL",
     Fault.OTHER_KEY: "signs with another key",
     Fault.OTHER_DATA: "signs with another key, or something else",
@@ -89,7 +89,7 @@ def test_every_fault_of_the_service_has_a_case_here() -> None:
 @pytest.mark.parametrize("fault", list(SAYS))
 def test_a_service_that_refuses_hangs_or_lies_yields_no_evm_signature(fault: Fault) -> None:
     async def act(service: LoopbackSigner) -> None:
-        signer = await evm_at(service, seconds=0.3 if fault is Fault.HANG else 5)
+        signer = await evm_at(service)
         service.fault = fault
         for ask in (signer.sign_transaction(TRANSACTION), signer.sign_typed_data(TYPED)):
             with pytest.raises(SigningFailed) as failed:
@@ -105,7 +105,7 @@ def test_a_service_that_refuses_hangs_or_lies_yields_no_evm_signature(fault: Fau
 @pytest.mark.parametrize("fault", [fault for fault in SAYS if fault is not Fault.HIGH_S])
 def test_a_service_that_refuses_hangs_or_lies_yields_no_ed25519_signature(fault: Fault) -> None:
     async def act(service: LoopbackSigner) -> None:
-        signer = await near_at(service, seconds=0.3 if fault is Fault.HANG else 5)
+        signer = await near_at(service)
         service.fault = fault
         with pytest.raises(SigningFailed):
             await signer.sign(b"a message")
@@ -120,7 +120,7 @@ def test_a_service_that_cannot_list_its_keys_is_found_at_the_start(fault: Fault)
         with pytest.raises(
             SigningFailed, match=SAYS[fault] if fault is not Fault.GARBAGE else "form"
         ):
-            await evm_at(service, seconds=0.3)
+            await evm_at(service)
 
     serving(act)
 

@@ -52,8 +52,8 @@ class World:
     def __init__(self, near: NearDevnet, clock: Clock, *, cancels: bool, standard: str) -> None:
         self.near, self.clock = near, clock
         self.key = DevnetKey(FUND)
-        self.rpc = NearRpc(near.node.url, timeout=2)
-        self.relay = SolverRelay(near.relay.url + "/rpc", timeout=2)
+        self.rpc = NearRpc(near.node.url, timeout=30)
+        self.relay = SolverRelay(near.relay.url + "/rpc", timeout=30)
         self.lane = Lane(self.rpc, self.key, FUND, poll=0.001)
         self.venue = NearIntents(
             VENUE.name,

@@ -32,7 +32,7 @@ class Trip:
         token = Token(USD, 6)
         arrivals = VerifierArrivals(w.rpc, Verifier(w.rpc, "intents.near"))
         passage = Passage("near", "treasury", token, token, TREASURY, "INTENTS", arrivals)
-        self.client = OneClickClient(w.near.one_click.url, timeout=2)
+        self.client = OneClickClient(w.near.one_click.url, timeout=30)
         self.carrier = OneClickCarrier(
             "1click", USDC, [passage], self.client, w.rpc, w.lane, refund_seconds=REFUND
         )

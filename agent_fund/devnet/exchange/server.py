@@ -65,6 +65,7 @@ class LoopbackExchange:
         futures_market, hyperliquid_market: the perpetuals' marks, funding and liquidation.
         wallets: transfers between the spot and futures wallets.
         seen: (method, path, parameters) of every request that was acted on, in order.
+        withheld: told the headers of a request that is left without an answer, when it is.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class LoopbackExchange:
         self.skew = 0
         self.faults = Faults()
         self.seen: list[tuple[str, str, dict[str, str]]] = []
+        self.withheld: Callable[[Mapping[str, str]], None] = lambda headers: None
         self.spot_account = SpotAccount(funds)
         self.margin_account = MarginAccount("USDT", wallet)
         self.usdc_account = MarginAccount("USDC", wallet, unit=USDC_UNIT)
@@ -179,7 +181,7 @@ class LoopbackExchange:
         for fault in struck:
             content = _distorted(fault, content)
         if Fault.SILENT in struck:
-            await self._released.wait()
+            await self._withhold(request)
         if Fault.UNAVAILABLE_AFTER in struck:
             status, content = 503, _UNAVAILABLE
         if Fault.CUT in struck:
@@ -189,10 +191,10 @@ class LoopbackExchange:
     async def _fail(self, fault: Fault, request: web.Request) -> web.StreamResponse | None:
         """The answer instead of acting; None to act on it after all."""
         if fault is Fault.LATE:
-            await self._released.wait()
+            await self._withhold(request)
             return None
         if fault is Fault.LOST:
-            await self._released.wait()
+            await self._withhold(request)
         if fault in (Fault.LOST, Fault.DROPPED):
             if request.transport is not None:
                 request.transport.abort()
@@ -205,6 +207,10 @@ class LoopbackExchange:
         status = 418 if fault is Fault.BANNED else 429
         headers = {"Retry-After": self.faults.retry_after}
         return web.json_response(body, status=status, headers=headers)
+
+    async def _withhold(self, request: web.Request) -> None:
+        self.withheld(request.headers)
+        await self._released.wait()
 
     def _answer(self, request: web.Request, body: str) -> tuple[int, Any, dict[str, str]]:
         try:
