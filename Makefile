@@ -7,13 +7,17 @@ READY := .venv/ready
 export UV_SYSTEM_CERTS ?= true
 RUN ?= backtests/quickstart.toml
 
-.PHONY: backtest test devnet-packages lint proofs mutants format bench record clean
+.PHONY: backtest test explore devnet-packages lint proofs mutants format bench record clean
 
 backtest: $(READY)
 	$(BIN)/agent-fund backtest $(RUN)
 
 test: $(READY) devnet-packages
 	$(BIN)/python -m pytest
+
+# The property tests with examples that they have not seen; what they find is a failure to mend.
+explore: $(READY) devnet-packages
+	HYPOTHESIS_PROFILE=explore $(BIN)/python -m pytest -m hypothesis
 
 # Contracts and a chain for the tests on real venues, from npm at pinned versions; needs Node.js.
 # Without npm those tests are skipped, and say so.
