@@ -8,7 +8,7 @@ proposes then is refused. Only the feed and the venue differ between backtest, p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Purpose
@@ -41,6 +41,11 @@ class Fund(OperatedFund):
         feed: bars as they come. ``history``: the bars known before the first of them.
         gate: the guard, or an open gate for comparison; ``guard`` is None for the latter.
         monitor: watches the assumptions; None for an unguarded fund, which makes no promise.
+
+    Attributes:
+        answered: called when the agent has proposed something and before that is judged, with
+            whether the log holds what comes next already: operators are heard there, because a
+            model may think for long.
     """
 
     def __init__(
@@ -75,6 +80,7 @@ class Fund(OperatedFund):
         self._flows = FlowQueue(flows, ledger, terms.home, gate, journal)
         self._gaps = list(gaps)
         self._funding = self._liquidated = 0
+        self.answered: Callable[[bool], None] = lambda known: None
 
     def advance(self) -> Tick | None:
         """One bar: its open, its close, the guard's look, the agent's turn. None at the end."""
@@ -212,6 +218,7 @@ class Fund(OperatedFund):
         asked = self._turn.ask(bar, self._history.snapshot(), book)
         if asked is None:
             return
+        self.answered(self._recorder.replaying)
         situation = self.situation()
         if self.machine.mode is Mode.ACTIVE and not self.held:
             verdict = self._gate.judge(asked.proposal, situation)

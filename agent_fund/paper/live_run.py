@@ -180,6 +180,7 @@ class LiveRun:
         self._operators = Operators(
             self._board, session.fund, tape, alarms, self.venues, self._unheard
         )
+        session.fund.answered = self._operators.interrupt
 
     def advance(self, told: ToldBar) -> list[Tick]:
         """All bars, those on the tape first, until the run is over or stopped."""

@@ -1,5 +1,8 @@
 """What operators say, done by the fund between two bars, and written down before it is done.
 
+A halt or a flatten does not wait for the bar's end if the agent has just proposed something: it is
+done before the verdict, which is then a refusal.
+
 A run that is made again after a crash does at each bar what the tape says was done there; only
 then does it listen to the board again. A halt or a flatten that stands is kept to at every turn,
 answered or not; a resume happens once, by a named person, and only if the book is Safe. So does
@@ -52,6 +55,7 @@ class Operators:
         self._venues = venues
         self._unheard = unheard
         self._again = list(tape.acts())
+        self._bars = len(tape.bars())
         self._done = {body["command"] for _, body in self._again if "command" in body}
         self.barred = False
         self.figures: dict[int, dict[str, Any]] = {}
@@ -62,6 +66,21 @@ class Operators:
             _, body = self._again.pop(0)
             self._do(body)
 
+    def interrupt(self, known: bool) -> None:
+        """The agent has proposed something: a halt or a flatten of meanwhile comes first.
+
+        Args:
+            known: whether this was judged before a crash; then only what the tape says is done.
+        """
+        bar = self._fund.bar
+        if self._again:
+            if self._again[0][0] == bar and self._again[0][1].get("turn"):
+                self._do(self._again.pop(0)[1])
+            return
+        again = bar < self._bars - 1 or any(venue.replaying for venue in self._venues.values())
+        if not (known or again):
+            self._keep_to(self._board.standing(), {"turn": True})
+
     def heed(self) -> None:
         """Do what the board says now, and answer."""
         fund, standing = self._fund, self._board.standing()
@@ -70,12 +89,7 @@ class Operators:
         if fund.bar < 0:
             self._before_the_first_bar(standing)
             return
-        why = standing.fault or "the stance of the board"
-        asked = {command.act: command for command in standing.pending}
-        if standing.stance is Stance.FLATTEN and not fund.leaving:
-            self._act(Act.FLATTEN, _words(asked.get(Act.FLATTEN), why))
-        elif standing.stance is Stance.HALT and not fund.held and not fund.leaving:
-            self._act(Act.HALT, _words(asked.get(Act.HALT), why))
+        self._keep_to(standing)
         for command in standing.pending:
             self._answer(command)
 
@@ -88,6 +102,15 @@ class Operators:
         for command in self._board.standing().pending:
             if command.act in (Act.HALT, Act.FLATTEN) and (self._fund.held or self._fund.leaving):
                 self._answer(command)
+
+    def _keep_to(self, standing: Standing, when: Mapping[str, Any] | None = None) -> None:
+        """Halt or flatten if that stands and is not done."""
+        fund, why = self._fund, standing.fault or "the stance of the board"
+        asked = {command.act: command for command in standing.pending}
+        if standing.stance is Stance.FLATTEN and not fund.leaving:
+            self._act(Act.FLATTEN, _words(asked.get(Act.FLATTEN), why), when)
+        elif standing.stance is Stance.HALT and not fund.held and not fund.leaving:
+            self._act(Act.HALT, _words(asked.get(Act.HALT), why), when)
 
     def _before_the_first_bar(self, standing: Standing) -> None:
         """Nothing has begun that could be held: while a halt stands, nothing begins."""
