@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import empyrical
 import pandas as pd
 
 DIGITS = 6
@@ -14,6 +13,8 @@ def ratios(nav: pd.Series[float]) -> dict[str, str]:
     Args:
         nav: by close_time, in UTC; fewer than three days have no ratios.
     """
+    import empyrical  # at the end of a run, not before it: scipy comes with it, half a second
+
     daily = nav.resample("1D").last().dropna()
     if len(daily) < 3:
         return {}

@@ -9,13 +9,13 @@ what moves further was no price in cents.
 
 from __future__ import annotations
 
+import importlib
 from datetime import datetime, time
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from arch.data import nasdaq, sp500
 
 from agent_fund.market.catalog import Catalog
 from agent_fund.market.columns import PRICES, BarColumns
@@ -29,7 +29,7 @@ DAY_MS = 86_400_000
 MAX_STEP_MS = 5 * DAY_MS
 MAX_NOISE = Decimal("0.001")
 CENT = Decimal("0.01")
-LOADERS: dict[str, Any] = {"sp500": sp500.load, "nasdaq": nasdaq.load}
+INDICES = ("sp500", "nasdaq")
 SOURCE = "arch.data.{} of the Python package arch, read through its loader"
 LICENCE = "University of Illinois/NCSA Open Source License (package arch)"
 NOTES = (
@@ -45,9 +45,11 @@ def load(name: str) -> BarColumns:
     Raises:
         MarketError: for another name, or data that is not what the module says.
     """
-    if name not in LOADERS:
-        raise MarketError("index of arch.data", name, f"there is: {', '.join(LOADERS)}")
-    return to_columns(f"arch.data.{name}", LOADERS[name]())
+    if name not in INDICES:
+        raise MarketError("index of arch.data", name, f"there is: {', '.join(INDICES)}")
+    # Imported when it is read, once a catalog: all of arch comes with it, most of a second.
+    loader: Any = importlib.import_module(f"arch.data.{name}")
+    return to_columns(loader.__name__, loader.load())
 
 
 def to_columns(source: str, frame: pd.DataFrame) -> BarColumns:
@@ -89,7 +91,7 @@ def import_into(catalog: Catalog) -> tuple[Entry, ...]:
             licence=LICENCE,
             notes=NOTES,
         )
-        for name in LOADERS
+        for name in INDICES
     )
 
 
