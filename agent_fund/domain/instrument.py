@@ -40,6 +40,9 @@ class Asset:
         if self.scale > MAX_SCALE:
             raise DomainError(f"scale of {self.symbol}", self.scale, f"write at most {MAX_SCALE}")
 
+    def __hash__(self) -> int:
+        return hash(self.symbol)  # of a text, which keeps it: balances are looked up by asset
+
     def amount(self, units: int) -> Decimal:
         """``units`` base units as a Decimal of the asset."""
         return from_units(units, self.scale)

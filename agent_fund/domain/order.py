@@ -35,7 +35,11 @@ class Purpose(enum.Enum):
 
 
 class Status(enum.Enum):
-    """FIX OrdStatus (tag 39), as far as a limit order with a lifetime needs it."""
+    """FIX OrdStatus (tag 39), as far as a limit order with a lifetime needs it.
+
+    Attributes:
+        open: whether fills can still come.
+    """
 
     PENDING = "pending_new"
     NEW = "new"
@@ -46,10 +50,8 @@ class Status(enum.Enum):
     REJECTED = "rejected"
     UNKNOWN = "unknown"
 
-    @property
-    def open(self) -> bool:
-        """Whether fills can still come."""
-        return self in (Status.PENDING, Status.NEW, Status.PARTIAL, Status.UNKNOWN)
+    def __init__(self, text: str) -> None:
+        self.open = text in ("pending_new", "new", "partially_filled", "unknown")
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,9 @@ class Account:
                 f"counterparties stand at {OUTSIDE!r}, all other buckets elsewhere",
             )
 
+    def __hash__(self) -> int:
+        return hash((self.place, self.asset.symbol, self.bucket.value))
+
     @property
     def own(self) -> bool:
         """Whether what stands here belongs to the fund."""
