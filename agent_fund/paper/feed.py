@@ -1,10 +1,10 @@
 """Bars as a live market makes them: sampled at venues, written down before the fund sees them.
 
-A bar is as long as the run file says, and ends when every instrument has a price. Without one it
-waits for some bars; then the last price is carried on, with an alarm, because one silent venue must
-not keep the guard from looking at all the others. A perpetual has its venue's mark and index too.
-Its funding rates stand in the bar after the one in which they were due, when a venue is sure to
-tell them. A run that is made again is first given the bars of its tape.
+A bar is as long as the run file says, and ends when every instrument has a price of that time.
+Without one it waits for some bars; then the last price is carried on, with an alarm, because one
+silent venue must not keep the guard from looking at all the others. A perpetual has its venue's
+mark and index too. Its funding rates stand in the bar after the one in which they were due, when a
+venue is sure to tell them. A run that is made again is first given the bars of its tape.
 """
 
 from __future__ import annotations
@@ -109,22 +109,28 @@ class LiveFeed:
         due = open_time + self._length
         latest: dict[str, int] = {}
         marks: dict[str, Mark] = {}
+        known, known_marks = self._last(last)
+        ending = False
         mark_opens: Values | None = None if last is None else last[8]
         while True:
             self._idle()
             if self._stop(-1):
                 return None
             prices, marked = self._run(self._market())
+            now = self._clock.now()
+            if now >= due and not ending:
+                # What was told earlier in the bar is no price at its close.
+                ending, known, known_marks = True, known | latest, known_marks | marks
+                latest, marks = {}, {}
             latest |= {symbol: price for symbol, price in prices.items() if price > 0}
             marks |= {symbol: mark for symbol, mark in marked.items() if mark.mark > 0}
-            if last is not None and self._clock.now() >= due + _PATIENCE * self._length:
-                latest, marks = self._carried(latest, marks, last)
-            missing = [
-                i
-                for i in self._instruments
-                if i.symbol not in latest or (i.margin is not None and i.symbol not in marks)
-            ]
-            if missing and before is None and self._clock.now() >= due + _PATIENCE * self._length:
+            missing = self._missing(latest, marks)
+            tired = now >= due + _PATIENCE * self._length
+            if tired and missing and not self._missing(known | latest, known_marks | marks):
+                for instrument in missing:
+                    self._stale(instrument)
+                latest, marks, missing = known | latest, known_marks | marks, []
+            if tired and missing:
                 names = ", ".join(f"{i.symbol} at {i.venue.name}" for i in missing)
                 raise PaperError(
                     "prices", f"none of {names}", "is the venue up, and the probe right?"
@@ -133,8 +139,7 @@ class LiveFeed:
             if whole:
                 seen.append(tuple(latest[i.symbol] for i in self._instruments))
                 mark_opens = mark_opens or self._marked(latest, marks)
-            now = self._clock.now()
-            if now >= due and whole:
+            if ending and whole:
                 break
             pause = min(max(self._length // _SAMPLES, _SHORTEST), _LONGEST)
             # Behind its end a bar waits for a price, which is no reason to ask more often.
@@ -175,19 +180,20 @@ class LiveFeed:
             found = {}  # the next bar tells them all
         return tuple(found.get(i.symbol, 0) for i in self._instruments)
 
-    def _carried(
-        self, latest: dict[str, int], marks: dict[str, Mark], last: Row
-    ) -> tuple[dict[str, int], dict[str, Mark]]:
-        """With the last price and mark of what has had none for too long: others must go on."""
-        prices, known = dict(latest), dict(marks)
-        for number, instrument in enumerate(self._instruments):
-            symbol, perpetual = instrument.symbol, instrument.margin is not None
-            if symbol not in latest or (perpetual and symbol not in marks):
-                self._stale(instrument)
-                prices.setdefault(symbol, last[5][number])
-                if perpetual:
-                    known.setdefault(symbol, Mark(last[8][number], last[10][number]))
-        return prices, known
+    def _missing(self, prices: Mapping[str, int], marks: Mapping[str, Mark]) -> list[Instrument]:
+        return [
+            i
+            for i in self._instruments
+            if i.symbol not in prices or (i.margin is not None and i.symbol not in marks)
+        ]
+
+    def _last(self, last: Row | None) -> tuple[dict[str, int], dict[str, Mark]]:
+        """Prices and marks at the close of the bar before."""
+        if last is None:
+            return {}, {}
+        lines = list(enumerate(self._instruments))
+        marked = {i.symbol: Mark(last[8][n], last[10][n]) for n, i in lines if i.margin is not None}
+        return {i.symbol: last[5][n] for n, i in lines}, marked
 
     async def _market(self) -> tuple[dict[str, int], dict[str, Mark]]:
         """Prices and marks, asked for at once: one market, not two."""

@@ -203,6 +203,36 @@ def test_a_mark_that_stays_away_is_carried_on_with_an_alarm_and_its_price_is_the
     assert row[8][1] > first[8][1]
 
 
+def silent_from(world: World, what: str, begin: int, end: int) -> None:
+    """``what`` is not told between two times, in milliseconds since the run began."""
+    sleep = world.sleep
+
+    def sleeps(milliseconds: int) -> None:
+        sleep(milliseconds)
+        world.without = {what} if begin <= world.now - BEGIN < end else set()
+
+    world.sleep = sleeps  # type: ignore[method-assign]
+
+
+def test_a_price_told_early_in_a_bar_is_not_its_close(world: World) -> None:
+    early = BAR + BAR // 2
+    silent_from(world, "price far", early, 3 * BAR)
+    row = world.bars(2)[1]
+    assert row[1] - row[0] >= 2 * BAR
+    assert row[5][2] == row[5][1]  # both were told at the close
+    assert world.stale == []
+
+
+def test_a_price_that_stays_away_since_then_is_carried_on_from_there_with_an_alarm(
+    world: World,
+) -> None:
+    first = world.bars(1)[0]
+    silent_from(world, "price far", BAR + BAR // 2, 100 * BAR)
+    row = world.bars(2)[1]
+    assert set(world.stale) == {"P-far"}
+    assert first[5][2] < row[5][2] < row[5][1]
+
+
 def test_venues_are_asked_no_more_often_because_one_of_them_is_silent(world: World) -> None:
     world.bars(1)
     world.without = {"price far"}
