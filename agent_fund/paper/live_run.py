@@ -169,9 +169,12 @@ class LiveRun:
     def begin(self, session: Session) -> None:
         """The fund is put together; operators can be heard from now on.
 
-        Every leg under way is asked after first: then no nonce that it holds is given out again.
+        What every leg under way holds is taken up first, so that no nonce of it is given out again.
         """
-        for driver in (*(venue.driver for venue in self.venues.values()), *self._drivers):
+        drivers = [*(venue.driver for venue in self.venues.values()), *self._drivers]
+        for driver in drivers:
+            driver.restore()
+        for driver in drivers:
             driver.wake()
         if not self._stores.tape.bars():
             self._reconciler.require_funded(self._parts.capital())

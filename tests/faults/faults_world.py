@@ -238,6 +238,11 @@ class Process:
             carriers, self.legs, tape, self.alarms, lambda bar: began + self._life
         )
         self.desk = Desk(self.ledger, self.venues, self.carriage)
+        drivers = [*(venue.driver for venue in self.venues.values()), *(d for _, d in carriers)]
+        for driver in drivers:
+            driver.restore()
+        for driver in drivers:
+            driver.wake()
 
     def tend(self) -> None:
         """What a run does between two bars."""

@@ -192,9 +192,9 @@ def test_a_transfer_that_no_relayer_fills_is_under_way_until_it_is_refunded(
             one.desk.transfer(transit, 0)
             assert one.books(source)[0] == money - amount
             assert bar(1) is LegState.ORIGIN_CONFIRMED
-            later(stage, life + 1)
+            later(stage, life + 60)
             assert bar(2) is LegState.REFUND_PENDING
-            later(stage, refund)
+            later(stage, refund + 60)
             assert bar(3) is LegState.STUCK
             (alarm,) = one.alarms.all()
             assert alarm.subject == transit.transfer_id

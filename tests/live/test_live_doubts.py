@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from live_world import COIN, BridgeTruth, Killed, Market, Process, order
+from live_world import COIN, BridgeTruth, Killed, Market, MarketAdapter, Process, order
 
 from agent_fund.domain.order import Order, Side, Status
 from agent_fund.domain.transfer import Transfer, Transit
+from agent_fund.execution.live.adapter import Report
 from agent_fund.execution.live.leg_state import LegState
 
 LIMIT = 100_00
@@ -98,7 +99,20 @@ def test_a_trade_with_a_fee_beyond_what_was_reserved_is_a_doubt_and_not_a_crash(
     process.end()
 
 
-@pytest.mark.parametrize("error", [TimeoutError("late"), KeyError("price"), OSError("down")])
+class StrangeError(Exception):
+    """An exception of some library, of no family that anybody here knows."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TimeoutError("late"),
+        KeyError("price"),
+        OSError("down"),
+        RecursionError("[["),
+        StrangeError(),
+    ],
+)
 def test_an_adapter_that_fails_is_a_doubt_and_not_a_crash(
     tmp_path: Path, monkeypatch, error: Exception
 ) -> None:
@@ -130,6 +144,99 @@ def test_a_cancel_whose_answer_was_lost_is_asked_for_again(tmp_path: Path) -> No
     assert process.desk.open_orders
     process.desk.on_open(1, {}, {})
     assert not process.desk.open_orders
+    process.end()
+
+
+def asked(fund: Fund, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What this process asks its venue for from now on."""
+    told: list[str] = []
+    adapter = fund.process.venues["here"].adapter
+    for name in ("submit", "bump", "cancel"):
+        real = getattr(adapter, name)
+
+        def noted(prepared, name=name, real=real):
+            told.append(name)
+            return real(prepared)
+
+        monkeypatch.setattr(adapter, name, noted)
+    return told
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_cancelled_is_never_sent_again_not_by_the_next_process_either(
+    tmp_path: Path, monkeypatch, again: bool
+) -> None:
+    fund, made = Fund(tmp_path), order(1, COIN, Side.BUY, 100, LIMIT)
+    told = asked(fund, monkeypatch)
+    fund.process.desk.send([made], 0)
+    fund.market.faults = ["lost"]
+    fund.process.desk.cancel(fund.process.desk.open_orders, 0)
+    assert fund.process.desk.open_orders
+    told.clear()
+    if again:
+        fund.process.end()
+        fund.again()
+        told = asked(fund, monkeypatch)
+    process = fund.process
+    process.venues["here"].driver.wake()
+    if again:
+        process.desk.send([made], 0)
+        process.desk.cancel(process.desk.open_orders, 0)
+    assert not process.venues["here"].replaying
+    fund.market.faults = ["lost"] * 8
+    for _ in range(4):
+        fund.market.head += 31
+        process.venues["here"].tend()
+    assert set(told) == {"cancel"}
+    fund.market.faults = []
+    process.desk.on_open(1, {}, {})
+    assert not process.desk.open_orders
+    process.end()
+
+
+def test_bytes_that_may_never_have_left_are_not_sent_once_they_are_cancelled(
+    tmp_path: Path, monkeypatch
+) -> None:
+    fund, made = Fund(tmp_path), order(1, COIN, Side.BUY, 100, LIMIT)
+
+    async def pending(prepared):
+        return Report(prepared.leg_id, LegState.PENDING)
+
+    monkeypatch.setattr(fund.process.venues["here"].adapter, "submit", pending)
+    fund.process.desk.send([made], 0)
+    fund.market.faults = ["lost"]
+    fund.process.desk.cancel(fund.process.desk.open_orders, 0)
+    fund.process.end()
+    fund.again()
+    told = asked(fund, monkeypatch)
+    fund.process.venues["here"].driver.wake()
+    assert not told
+    assert not fund.market.known
+    fund.process.end()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_legs_under_way_hold_is_taken_up_at_a_start(
+    tmp_path: Path, monkeypatch, fails: bool
+) -> None:
+    fund = Fund(tmp_path)
+    orders = [order(number, COIN, Side.BUY, 100, LIMIT) for number in (1, 2, 3)]
+    fund.process.desk.send(orders, 0)
+    fund.market.fill(orders[0].order_id, 100, LIMIT, 0)
+    fund.market.head += 5
+    fund.process.desk.on_open(1, {}, {})
+    fund.process.end()
+    process, held = fund.again(), []
+
+    async def restore(self, prepared):
+        held.extend(one.leg_id for one in prepared)
+        if fails:
+            raise RecursionError("of the node")
+
+    monkeypatch.setattr(MarketAdapter, "restore", restore, raising=False)
+    process.venues["here"].driver.restore()
+    assert held == [one.order_id for one in orders[1:]]
+    assert process.alarms.frozen("here") is fails
     process.end()
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Prepared, Report
@@ -18,17 +18,10 @@ from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore, StoredLeg
 
 T = TypeVar("T")
-FAULTS = (
-    ExecutionError,
-    OSError,
-    TimeoutError,
-    LookupError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    AttributeError,
-)
-"""What an adapter may raise by a defect, a signer that is down, or an answer nobody foresaw."""
+Ask = Callable[[Prepared], Coroutine[Any, Any, Report]]
+FAULTS = (Exception,)
+"""What an adapter may raise: it is code around libraries of others and answers of strangers, and
+whatever comes out of it is a doubt with an alarm, never the end of the run and never a success."""
 
 _WAITING = (LegState.PENDING, LegState.UNKNOWN, LegState.SUBMITTED)
 
@@ -51,6 +44,14 @@ class Sender(Protocol):
 
     async def bump(self, prepared: Prepared) -> Prepared | None:
         """The same leg with a higher fee, in the place of the first."""
+
+
+@runtime_checkable
+class Restoring(Protocol):
+    """A sender that holds something for its legs while they are under way, such as nonces."""
+
+    async def restore(self, prepared: Sequence[Prepared]) -> None:
+        """Take up the legs of an earlier process that have not ended, before anything else."""
 
 
 class LegDriver:
@@ -78,6 +79,7 @@ class LegDriver:
         self._now = now
         self._patience = patience
         self._sent: dict[str, int] = {}
+        self._unwanted: dict[str, Ask] = {}
 
     def begin(
         self,
@@ -103,6 +105,18 @@ class LegDriver:
         self._legs.keep(prepared)
         return self._submit(prepared)
 
+    def restore(self) -> None:
+        """At a start, for every driver before any ``wake``: what legs hold is taken up again."""
+        under_way = [leg.prepared for leg in self._legs.working(self.name)]
+        held = [prepared for prepared in under_way if prepared is not None]
+        if not held or not isinstance(self._sender, Restoring):
+            return
+        try:
+            self._run(self._sender.restore(held))
+        except FAULTS as error:
+            for prepared in held:
+                self._legs.doubt(self.name, prepared.leg_id, f"not taken up: {_words(error)}")
+
     def wake(self) -> None:
         """At a start: send again what may never have left, and ask after everything else."""
         for leg in self._legs.working(self.name):
@@ -113,11 +127,21 @@ class LegDriver:
         """Whether ``deadline`` (Unix seconds) passed so long ago."""
         return self._now() >= deadline + seconds
 
-    def cancel(
-        self, prepared: Prepared, cancel: Callable[[Prepared], Coroutine[Any, Any, Report]]
-    ) -> StoredLeg:
-        """Ask that nothing more comes of a leg; the leg as it stands then."""
-        return self.take(self._run(self._told(prepared, cancel)))
+    def unwant(self, leg_id: str, cancel: Ask) -> None:
+        """From now on nothing more shall come of a leg: it is never sent again, only cancelled."""
+        self._unwanted[leg_id] = cancel
+        self._sent[leg_id] = 0
+
+    def cancel(self, prepared: Prepared) -> StoredLeg:
+        """Ask that nothing more comes of an unwanted leg; the leg as it stands then."""
+        self._sent[prepared.leg_id] = self._now()
+        return self.take(self._run(self._told(prepared, self._unwanted[prepared.leg_id])))
+
+    def insist(self) -> None:
+        """Cancel every unwanted leg again that has not ended: an answer may have been lost."""
+        for leg in self._legs.working(self.name):
+            if leg.leg_id in self._unwanted and leg.prepared is not None:
+                self.cancel(leg.prepared)
 
     def ask(self) -> None:
         """Ask what became of every leg that has not ended."""
@@ -129,7 +153,10 @@ class LegDriver:
             self._legs.take(self.name, report)
 
     def tend(self) -> None:
-        """Between bars: ask; send again what nobody has seen, with a higher fee if it waits."""
+        """Between bars: ask; send again what nobody has seen, with a higher fee if it waits.
+
+        What is unwanted is cancelled again instead, whether its deadline has passed or not.
+        """
         self.ask()
         now = self._now()
         for leg in self._legs.working(self.name):
@@ -137,7 +164,12 @@ class LegDriver:
             if prepared is None or leg.state not in _WAITING:
                 continue
             since = self._sent.setdefault(leg.leg_id, now)
-            if now - since < self._patience or (leg.deadline and now >= leg.deadline):
+            if now - since < self._patience:
+                continue
+            if leg.leg_id in self._unwanted:
+                self.cancel(prepared)
+                continue
+            if leg.deadline and now >= leg.deadline:
                 continue
             if leg.state is LegState.SUBMITTED:
                 prepared = self._bumped(prepared)
@@ -154,7 +186,8 @@ class LegDriver:
         prepared = leg.prepared
         if prepared is None:
             return self._refused(leg.leg_id, "a crash came before its bytes were decided")
-        if leg.state is LegState.PENDING and not (leg.deadline and self._now() >= leg.deadline):
+        late = leg.leg_id in self._unwanted or (leg.deadline and self._now() >= leg.deadline)
+        if leg.state is LegState.PENDING and not late:
             return self._submit(prepared)
         return self.take(self._run(self._told(prepared, self._sender.status)))
 
@@ -180,9 +213,7 @@ class LegDriver:
     async def _statuses(self, asked: Sequence[Prepared]) -> list[Report]:
         return await asyncio.gather(*(self._told(p, self._sender.status) for p in asked))
 
-    async def _told(
-        self, prepared: Prepared, ask: Callable[[Prepared], Coroutine[Any, Any, Report]]
-    ) -> Report:
+    async def _told(self, prepared: Prepared, ask: Ask) -> Report:
         """What the venue says; a failure of its adapter is a doubt, and never ends the run."""
         try:
             return await ask(prepared)

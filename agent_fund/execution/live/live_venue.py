@@ -48,6 +48,8 @@ class LiveVenue:
         self._alarms = alarms
         self._run = run
         self._deadline = deadline
+        for order_id in tape.keys(adapter.name, "cancel"):
+            driver.unwant(order_id, adapter.cancel)  # after a restart it is not sent again
         self._recorded = iter(tape.answers(adapter.name))
         self._next = next(self._recorded, None)
         # As the desk knows them, with the trades that it was told of.
@@ -55,7 +57,6 @@ class LiveVenue:
         self._told: dict[str, set[str]] = {}
         self._bars: dict[str, int] = {}
         self._fees: dict[str, int] = {}
-        self._unwanted: set[str] = set()
 
     @property
     def name(self) -> str:
@@ -94,6 +95,7 @@ class LiveVenue:
         known = self._orders.get(order_id)
         if known is None:
             raise ExecutionError("cancel", order_id, f"{self.name} was never given it")
+        self.driver.unwant(order_id, self.adapter.cancel)
         told = self._answered("cancel", bar, order_id, lambda: self._stop(order_id))
         return self._order_in(told, order_id)
 
@@ -120,7 +122,6 @@ class LiveVenue:
         A trade of it that the venue tells later is found by the reconciliation.
         """
         self._orders.pop(order_id, None)
-        self._unwanted.discard(order_id)
         if self._legs.knows(order_id):
             self._legs.settle(order_id)
 
@@ -159,8 +160,7 @@ class LiveVenue:
     def _stop(self, order_id: str) -> list[Any]:
         leg = self._legs.leg(order_id)
         if leg.prepared is not None and not leg.state.ended:
-            leg = self.driver.cancel(leg.prepared, self.adapter.cancel)
-            self._unwanted.add(order_id)
+            leg = self.driver.cancel(leg.prepared)
         order = self._orders[order_id]
         status = self._status(leg, order)
         if order.status is Status.UNKNOWN and Status(status).open:
@@ -168,10 +168,7 @@ class LiveVenue:
         return [["status", order_id, status]]
 
     def _news(self, bar: int) -> list[Any]:
-        for order_id in self._unwanted & set(self._orders):
-            leg = self._legs.leg(order_id)
-            if leg.prepared is not None and not leg.state.ended:
-                self.driver.cancel(leg.prepared, self.adapter.cancel)  # its answer was lost
+        self.driver.insist()
         self.driver.ask()
         told: list[Any] = []
         for order_id, order in self._orders.items():

@@ -56,6 +56,13 @@ class Tape:
                 yield Answer(venue, call, bar, key, json.loads(body))
             last = found[-1][0]
 
+    def keys(self, venue: str, call: str) -> list[str]:
+        """What ``venue`` was asked about by ``call`` so far, in order."""
+        found = self._file.rows(
+            "SELECT key FROM answer WHERE venue = ? AND call = ? ORDER BY seq", venue, call
+        )
+        return [key for (key,) in found]
+
     def add_bar(self, number: int, body: Any) -> None:
         """Keep the row of a bar; durable before the fund sees it."""
         with self._file.transaction():
