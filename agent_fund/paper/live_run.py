@@ -42,7 +42,8 @@ ToldBar = Callable[[Tick, Session, "Stores"], None]
 _QUOTES = 2.0  # seconds that all quotes of one search may take
 _PATIENCE = 30  # seconds, or a bar if that is shorter, until what nobody saw is sent again
 _BARRED = 500  # milliseconds between two looks at the board while the first bar must wait
-_LONG = 10  # bars beyond the last one after which a way out that goes on is an alarm
+_LONG = 10  # bars after which a way out that goes on is an alarm
+_WAY_OUT = (Mode.REDUCING, Mode.EXITING)
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
 
 
@@ -148,6 +149,7 @@ class LiveRun:
         self._session: Session | None = None
         self._operators: Operators | None = None
         self._compared = -2
+        self._leaving_since: int | None = None
 
     @property
     def market(self) -> Market:
@@ -249,6 +251,7 @@ class LiveRun:
         if self._compared != session.fund.bar:
             self._compared = session.fund.bar
             self._reconciler.compare(session.ledger, session.fund.book)
+            self._watch_way_out(session.fund)
             self._beat(session)
         operators.heed()
         while operators.barred and not self._clock.stopped:
@@ -268,14 +271,23 @@ class LiveRun:
             return False
         session, operators = self._begun()
         fund = session.fund
-        leaving = fund.machine.mode in (Mode.REDUCING, Mode.EXITING)
+        leaving = fund.machine.mode in _WAY_OUT
         self.finished = not (fund.book.open_orders or fund.book.transit or leaving)
-        if leaving and number >= self._bars + _LONG:
-            text = f"the run has had its {self._bars} bars, and the guard is still on its way out"
-            self._stores.alarms.raise_alarm("run", "end", text)
         if not (self.finished or fund.held or fund.leaving):
             operators.wind_up()
         return self.finished
+
+    def _watch_way_out(self, fund: Fund) -> None:
+        """A way out that does not end needs a person: it may meet nobody, or be refused."""
+        if fund.machine.mode not in _WAY_OUT:
+            self._leaving_since = None
+            return
+        if self._leaving_since is None:
+            self._leaving_since = fund.bar
+        since = self._leaving_since
+        if fund.bar >= since + _LONG:
+            text = f"the guard is on its way out since bar {since}: look at what is still held"
+            self._stores.alarms.raise_alarm("run", "way out", text)
 
     def _unheard(self, venue: str) -> bool:
         return venue in self._wired.margined and self.clearing.pending(venue)

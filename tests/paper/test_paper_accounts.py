@@ -13,6 +13,7 @@ from accounts_world import BAR, BEGIN, Accounts, accounts, records, slow
 from carry_world import RATE, carry
 
 from agent_fund.audit.verify import verify
+from agent_fund.backtest.errors import Interrupted
 from agent_fund.backtest.run import Finished
 from agent_fund.devnet.exchange.faults import Fault
 from agent_fund.devnet.exchange.margin_account import Position
@@ -253,14 +254,42 @@ def test_a_way_out_that_a_venue_refuses_at_the_last_bar_goes_on_behind_it(
             (folder,) = (tmp_path / "runs").iterdir()
             ControlFile(folder).ask(Act.FLATTEN, "bob", "the trial is over")
 
+    alarmed: list[tuple[str, str]] = []
     world.exchange._answer = refused  # type: ignore[method-assign]
+    world.in_bar(12, lambda: alarmed.extend((a.subject, a.text) for a in world.alarms))
     world.in_bar(8, lambda: refusing.append(True))
-    world.in_bar(10, refusing.clear)
+    world.in_bar(12, refusing.clear)
     finished = world.run(carry(tmp_path, 10, slow), told)
     require_equal(world, finished)
     assert [held for _, held in world.booked().values()] == [0, 0]
     (command,) = ControlFile(finished.folder).read().commands
     assert command.outcome is Outcome.DONE
+    assert {subject for subject, _ in alarmed} == {"ETH", "ETH-PERP"}
+    assert all("way out is refused" in text for _, text in alarmed)
+
+
+def test_a_way_out_that_does_not_end_is_an_alarm_in_a_run_without_an_end_too(
+    tmp_path: Path, world: Accounts
+) -> None:
+    answer: Callable[..., Any] = world.exchange._answer
+
+    def refused(request: Any, body: str) -> Any:
+        if world.clock.ms > BEGIN + 8 * BAR and request.path.endswith("/order"):
+            return 400, {"code": -2010, "msg": "Account has insufficient balance."}, {}
+        return answer(request, body)
+
+    def told(tick, session, stores) -> None:
+        if tick.bar == 8:
+            (folder,) = (tmp_path / "runs").iterdir()
+            ControlFile(folder).ask(Act.FLATTEN, "bob", "the trial is over")
+        if tick.bar == 24:
+            world.clock.stop()
+
+    world.exchange._answer = refused  # type: ignore[method-assign]
+    endless = carry(tmp_path, 0, slow)
+    with pytest.raises(Interrupted):
+        world.run(endless, told)
+    assert ("run", "way out") in {(alarm.venue, alarm.subject) for alarm in world.alarms}
 
 
 NONSENSE: dict[str, Any] = {

@@ -16,11 +16,13 @@ from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.live.adapter import Adapter, Execution
 from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.leg_driver import LegDriver, Run
+from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore, StoredLeg
 from agent_fund.execution.live.tape import Answer, Tape
 from agent_fund.execution.venue import Reconciliation, Report
 
 _DOUBTED = 120  # seconds beyond its deadline for which an order may be in doubt without an alarm
+_REFUSED = 2  # times running after which it is no accident of a crash or of a moment
 
 
 class LiveVenue:
@@ -57,6 +59,7 @@ class LiveVenue:
         self._told: dict[str, set[str]] = {}
         self._bars: dict[str, int] = {}
         self._fees: dict[str, int] = {}
+        self._refused: dict[str, int] = {}
 
     @property
     def name(self) -> str:
@@ -155,6 +158,8 @@ class LiveVenue:
             self._deadline(order, bar),
             lambda: self.adapter.prepare(order, self._deadline(order, bar)),
         )
+        if order.purpose is not Purpose.AGENT:
+            self._watch_refusals(leg, order.instrument.symbol)
         return [["status", order.order_id, self._status(leg, order)]]
 
     def _stop(self, order_id: str) -> list[Any]:
@@ -194,6 +199,14 @@ class LiveVenue:
                 known = Status.PARTIAL if after.filled else Status.NEW
                 told.append(["status", order_id, known.value])
         return told
+
+    def _watch_refusals(self, leg: StoredLeg, symbol: str) -> None:
+        """A way out that is refused twice running needs a person."""
+        refused = leg.state is LegState.REJECTED
+        self._refused[symbol] = self._refused.get(symbol, 0) + 1 if refused else 0
+        if self._refused[symbol] == _REFUSED:
+            text = f"the guard's way out is refused: {leg.detail}"
+            self._alarms.raise_alarm(self.name, symbol, text)
 
     def _watch(self, order: Order) -> None:
         """An order that is in doubt long after its deadline needs a person."""
