@@ -5,7 +5,8 @@
     {"extra": {...}, "files": [{"bytes": n, "path": "a/b", "sha256": "..."}], "format": "..."}
 
 Paths are relative, with forward slashes, sorted. The manifest does not list itself: who must trust
-it compares its digest, or the root in ``extra``, with one known from elsewhere.
+it compares its digest, or the root in ``extra``, with one known from elsewhere. Nor does it list
+the memory of a live run's process, of which nothing is claimed and which anybody may have open.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from agent_fund.audit.canonical import JSON, decode, encode
 from agent_fund.audit.errors import AuditError
 
 MANIFEST = "manifest.json"
+
+MEMORY = ("live.sqlite", "control.sqlite", "control.lock")
+"""Files of a live run that are no part of what it says: these, and what SQLite puts beside them."""
 
 FORMAT = "agent-fund/manifest/v1"
 
@@ -104,6 +108,8 @@ def _paths(folder: Path, prefix: str) -> Iterator[str]:
     with os.scandir(folder) as found:
         for item in found:
             relative = prefix + item.name
+            if relative.startswith(MEMORY):
+                continue
             if item.is_symlink():
                 raise ManifestError(relative, "symbolic link", "put the file itself there")
             if item.is_dir():

@@ -23,6 +23,7 @@ class ActReplay(OperatorReplay):
 
     def _guard(self, record: dict[str, Any]) -> None:
         act, book, machine = record["act"], self._book(), self.machine
+        self._turn.require_place(act)
         prices = dict(zip(self._symbols, self._closes, strict=True))
         if act != "kill" and machine.breached and not machine.killed:
             raise AuditError(act, "a broken limit", "a kill must come first")

@@ -101,6 +101,16 @@ class TurnReplay:
             self._proposed = (index, record)
         self._open = None
 
+    def require_place(self, act: str) -> None:
+        """A record of the guard comes before a question or behind its answer, none within.
+
+        Between a proposal and its verdict an operator may stop the fund, and nothing else happens.
+        """
+        if self._open is not None:
+            raise AuditError(act, self._bar, f"the question of record {self._open} is open")
+        if self._proposed is not None and act not in ("decide", "hold", "kill"):
+            raise AuditError(act, self._bar, "a proposal waits for its verdict")
+
     def judged(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The proposal that a verdict is about; it is judged once, in its own bar."""
         index, proposal = self._proposed or (None, {})

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from agent_fund.audit.canonical import JSON, decode, encode, sha256_hex
 from agent_fund.audit.errors import AuditError, VerificationError
-from agent_fund.audit.manifest import check_manifest
+from agent_fund.audit.manifest import MANIFEST, MEMORY, check_manifest
 from agent_fund.audit.merkle import Frontier, leaf_hash
 from agent_fund.audit.replay import Replay
 from agent_fund.audit.sqlite_log import SqliteLog
@@ -30,8 +30,6 @@ from agent_fund.domain.money import from_units
 
 LOG, HISTORY, SUMMARY = "log.sqlite", "history.parquet", "summary.json"
 FILES = {LOG, HISTORY, SUMMARY, "report.html"}
-LIVE_FILES = {"live.sqlite", "control.sqlite", "control.lock"}
-"""What a run on real venues leaves beside them: its own memory, of which nothing is claimed."""
 
 Progress = Callable[[int, int], None]
 
@@ -76,8 +74,8 @@ def verify(
         raise VerificationError(None, error.subject, str(error)) from error
     except OSError as error:
         raise VerificationError(None, str(folder), str(error.strerror)) from error
-    present = {p.name for p in folder.iterdir()} - {"manifest.json"} - LIVE_FILES
-    if present != FILES:
+    present = {p.name for p in folder.iterdir() if not p.name.startswith(MEMORY)}
+    if present != FILES | {MANIFEST}:
         raise VerificationError(None, str(folder), f"a run folder holds {sorted(FILES)}")
     try:
         log = SqliteLog(folder / LOG, read_only=True)

@@ -128,12 +128,19 @@ def adjust_command(
     nothing, and would have to be resumed first.
     """
     from agent_fund.cli.control import operate
+    from agent_fund.domain.errors import DomainError
+    from agent_fund.domain.money import decimal
 
     if len(words) < 3:
         fix = "name a venue, an asset and an amount"
         raise typer.BadParameter(fix, param_hint="VENUE ASSET AMOUNT")
     run = Path(words[0]) if len(words) % 2 == 0 else None
     about = words if run is None else words[1:]
+    for asset, amount in zip(about[1::2], about[2::2], strict=True):
+        try:
+            decimal(amount, f"amount of {asset}")
+        except DomainError as error:
+            raise typer.BadParameter(str(error), param_hint="AMOUNT") from None
     raise typer.Exit(operate("adjust", run, by, reason, wait, about, as_json=as_json))
 
 

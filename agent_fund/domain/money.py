@@ -13,6 +13,8 @@ from agent_fund.domain.errors import DomainError
 
 Exact = int | Decimal | Fraction | str
 
+MAX_TEXT = 400
+"""Characters and digits of a number; more are none that anybody means."""
 _FLOAT_FIX = 'write it as a string ("0.1", "10%"), an int, a Decimal or a Fraction'
 
 
@@ -20,13 +22,16 @@ def decimal(value: Exact, subject: str) -> Decimal:
     """The finite Decimal that ``value`` states; a string is read as a plain decimal number.
 
     Raises:
-        DomainError: for a float, a bool, NaN, an infinity, or text that is not a number.
+        DomainError: for a float, a bool, NaN, an infinity, text that is not a number, or a number
+            of more digits than anybody means, which arithmetic would take for ever over.
     """
     if isinstance(value, (bool, float)):
         raise DomainError(subject, value, _FLOAT_FIX)
     if isinstance(value, int):
         return Decimal(value)
     if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            raise DomainError(subject, f"{value[:20]}…", f"write at most {MAX_TEXT} characters")
         try:
             value = Decimal(value.strip().replace("_", ""))
         except InvalidOperation:
@@ -35,11 +40,9 @@ def decimal(value: Exact, subject: str) -> Decimal:
         raise DomainError(subject, value, _FLOAT_FIX)
     if not value.is_finite():
         raise DomainError(subject, str(value), "write a finite number")
+    if value and not -MAX_TEXT <= value.adjusted() <= MAX_TEXT:
+        raise DomainError(subject, str(value), f"write a number of at most {MAX_TEXT} digits")
     return value
-
-
-MAX_TEXT = 400
-"""Characters of a ratio; more are no number that anybody means."""
 
 
 def ratio(value: Exact, subject: str = "ratio") -> Fraction:

@@ -1,9 +1,10 @@
 """What an operator may tell a running fund, and what the fund answers: plain records.
 
 The order of commands is that of their ids, and a resume waits until those before it are finished.
-A halt holds from the moment in which it is durable, whatever becomes of its answer; a resume
-changes nothing until the fund has answered that it is done. So a crash between a command and its
-answer leaves the fund on the careful side.
+A halt holds from the moment in which it is durable, whatever becomes of its answer: an order whose
+bytes were not decided by then never leaves, any other is cancelled. A resume changes nothing until
+the fund has answered that it is done. So a crash between a command and its answer leaves the fund
+on the careful side.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from agent_fund.execution.route.explain import Explanation
 from agent_fund.execution.route.search import Router
 from agent_fund.execution.route.terms import RouteTerms
 from agent_fund.fund.control import ControlBoard
+from agent_fund.fund.control_command import Stance
 from agent_fund.fund.fund import Fund
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard
@@ -186,6 +187,9 @@ class LiveRun:
             self._board, session.fund, tape, alarms, self.venues, self._unheard
         )
         session.fund.answered = self._operators.interrupt
+        self.carriage.halted = self._halted
+        for venue in self.venues.values():
+            venue.halted = self._halted
 
     def advance(self, told: ToldBar) -> list[Tick]:
         """All bars, those on the tape first, until the run is over or stopped."""
@@ -232,10 +236,11 @@ class LiveRun:
             strategy,
             router,
             Guard(mandate),
-            self._stores.tape,
             self._run,
-            lambda: self.fund.situation(),
-            self.carriage.begun,
+            lambda: self.fund,
+            self._stores.legs,
+            self._stores.tape,
+            self._stores.alarms,
             self._stores.routes,
             any_venue=stated.any_venue,
         )
@@ -271,6 +276,7 @@ class LiveRun:
             return False
         session, operators = self._begun()
         fund = session.fund
+        operators.heed()  # what was said since the last bar, or while nothing ran
         leaving = fund.machine.mode in _WAY_OUT
         self.finished = not (fund.book.open_orders or fund.book.transit or leaving)
         if not (self.finished or fund.held or fund.leaving):
@@ -288,6 +294,9 @@ class LiveRun:
         if fund.bar >= since + _LONG:
             text = f"the guard is on its way out since bar {since}: look at what is still held"
             self._stores.alarms.raise_alarm("run", "way out", text)
+
+    def _halted(self) -> bool:
+        return self._board.standing().stance is not Stance.RUN
 
     def _unheard(self, venue: str) -> bool:
         return venue in self._wired.margined and self.clearing.pending(venue)

@@ -98,10 +98,14 @@ class Operators:
         self._act(Act.HALT, "the run has had its bars")
 
     def end(self) -> None:
-        """The run is over: a halt or a flatten that was done meanwhile is answered."""
+        """The run is over: what was done meanwhile is answered, what came too late is refused."""
         for command in self._board.standing().pending:
             if command.act in (Act.HALT, Act.FLATTEN) and (self._fund.held or self._fund.leaving):
                 self._answer(command)
+        for _ in range(2):  # a resume waits for those before it
+            for command in self._board.standing().pending:
+                text = f"it came too late: the run had ended after bar {self._fund.bar}"
+                self._board.answer(command.id, text, Outcome.REFUSED)
 
     def _keep_to(self, standing: Standing, when: Mapping[str, Any] | None = None) -> None:
         """Halt or flatten if that stands and is not done."""
@@ -203,7 +207,7 @@ class Operators:
             return
         try:
             text = (self._settle if command.act is Act.SETTLE else self._adjust)(command, key)
-        except (DomainError, ExecutionError) as error:
+        except (ValueError, ArithmeticError, LookupError, ExecutionError) as error:
             self._board.answer(command.id, str(error), Outcome.REFUSED)
         else:
             self._done.add(key)

@@ -100,7 +100,7 @@ def paper(
         live.begin(session)
         ticks = live.advance(told_bar)
         if not live.finished:
-            session.recorder.write_marks()
+            # Marks held back are made again from the tape: written now, their leaf were another.
             session.recorder.barrier()
             raise Interrupted(str(folder))
         ended = end(session, log)

@@ -10,6 +10,10 @@ import pytest
 from accounts_world import Accounts, accounts, records, slow
 from carry_world import carry
 
+from agent_fund.audit.canonical import decode, encode
+from agent_fund.audit.errors import VerificationError
+from agent_fund.audit.replay import Replay
+from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.audit.verify import verify
 from agent_fund.execution.live.live_file import LiveFile
 from agent_fund.fund.agent_turn import AgentTurn, Asked
@@ -85,6 +89,63 @@ def test_what_is_proposed_meanwhile_is_refused(
     (command,) = ControlFile(finished.folder).read().commands
     assert command.outcome.value == "done"
     assert verify(finished.folder).run == finished.summary["run"]
+
+
+class Leaves:
+    """A log of these records, with the blobs of another."""
+
+    def __init__(self, made: list[dict[str, Any]], source: SqliteLog) -> None:
+        self._leaves = [encode(record) for record in made]
+        self._source = source
+
+    def leaf(self, index: int) -> bytes:
+        return self._leaves[index]
+
+    def blob(self, digest: str) -> bytes:
+        return self._source.blob(digest)
+
+    def replay(self) -> None:
+        replay = Replay(self)  # type: ignore[arg-type]
+        for leaf in self._leaves:
+            replay.take(leaf)
+        replay.finish()
+
+
+def placed(made: list[dict[str, Any]], at: int, record: dict[str, Any] | None) -> None:
+    """Take the record at ``at`` out, or put one in, and let what names records name them still."""
+    if record is None:
+        del made[at]
+    for other in made:
+        for field in ("intent", "proposal", "guard"):
+            if isinstance(other.get(field), int) and other[field] >= at:
+                other[field] += -1 if record is None else 1
+    if record is not None:
+        made.insert(at, record)
+
+
+@pytest.mark.parametrize(
+    ("moved", "said"),
+    [(0, ""), (-1, "question of record"), (None, "there is nothing to resume|outcome|refused")],
+)
+def test_a_log_tells_where_the_halt_came(
+    tmp_path: Path, world: Accounts, monkeypatch: pytest.MonkeyPatch, moved: int | None, said: str
+) -> None:
+    pressed_while_it_thinks(monkeypatch, tmp_path, Act.HALT)
+    finished = world.run(carry(tmp_path, 6, slow))
+    source = SqliteLog(finished.folder / "log.sqlite", read_only=True)
+    made = [dict(decode(leaf)) for leaf in source.leaves()]
+    at = next(n for n, record in enumerate(made) if record.get("act") == "hold")
+    assert (made[at - 1]["kind"], made[at + 1]["act"]) == ("proposal", "decide")
+    hold = made[at]
+    placed(made, at, None)
+    if moved is not None:
+        placed(made, at + moved, hold)
+    if said:
+        with pytest.raises(VerificationError, match=said):
+            Leaves(made, source).replay()
+    else:
+        Leaves(made, source).replay()
+    source.close()
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -141,6 +141,15 @@ class Report:
 
 
 @dataclass(frozen=True)
+class DoubtfulTrade:
+    """A trade that a venue reports and that cannot be booked; ``reason`` is for people."""
+
+    reference: str
+    exec_id: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Holdings:
     """What a venue or a chain says that the fund has there, to be compared with the ledger.
 
@@ -149,12 +158,14 @@ class Holdings:
         open_references: references of orders that rest there, ours or not.
         executions: (reference, trade) of every trade since the time that was asked for.
         coin: smallest units of the chain's own coin that pays for gas; None off chain.
+        doubtful: trades since then that are not among ``executions``, because they cannot be booked.
     """
 
     assets: Mapping[str, int]
     open_references: tuple[str, ...]
     executions: tuple[tuple[str, Execution], ...]
     coin: int | None = None
+    doubtful: tuple[DoubtfulTrade, ...] = ()
 
 
 class Adapter(Protocol):

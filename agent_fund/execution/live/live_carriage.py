@@ -28,6 +28,9 @@ class LiveCarriage:
     Args:
         carriers: each with the driver of its legs.
         deadline: of a transfer begun at the close of a bar, Unix seconds.
+
+    Attributes:
+        halted: whether operators have halted the fund; then nothing begins.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class LiveCarriage:
         self._admitted: dict[str, tuple[Transit, int]] = {}
         self._recorded = iter(tape.answers(NAME))
         self._next = next(self._recorded, None)
+        self.halted: Callable[[], bool] = lambda: False
 
     @property
     def replaying(self) -> bool:
@@ -60,12 +64,6 @@ class LiveCarriage:
     def admitted(self, transfer_id: str) -> tuple[Transit, int] | None:
         """A transfer that the desk has begun, and its deadline; None for any other."""
         return self._admitted.get(transfer_id)
-
-    def begun(self, bar: int, source: str, target: str) -> StoredLeg | None:
-        """The transfer that was begun at the close of ``bar`` between these places, if any was."""
-        wanted = {"kind": "transfer", "bar": bar, "source": source, "target": target}
-        found = self._legs.asked_for(wanted)
-        return found[-1] if found else None
 
     def send(self, transit: Transit, bar: int) -> None:
         """Begin to carry what the ledger has just booked as under way."""
@@ -121,9 +119,10 @@ class LiveCarriage:
             for name in (carrier.name, transfer.source, transfer.target)
             if self._alarms.frozen(name)
         ]
-        if frozen and not self._legs.knows(leg_id):
+        why = f"an alarm about {', '.join(frozen)} is open" if frozen else ""
+        why = why or ("operators have halted the fund" if self.halted() else "")
+        if why and not self._legs.knows(leg_id):
             self._legs.open_leg(leg_id, carrier.name, transfer_request(transit, bar), deadline)
-            why = f"an alarm about {', '.join(frozen)} is open"
             self._legs.take(carrier.name, Report(leg_id, LegState.REJECTED, detail=why))
             return
         least = transfer.amount - transfer.cost

@@ -31,6 +31,9 @@ class LiveVenue:
     Args:
         adapter: what speaks to it.
         deadline: of an order sent at the close of a bar, Unix seconds.
+
+    Attributes:
+        halted: whether operators have halted the fund; then no order of the agent begins.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class LiveVenue:
         self._bars: dict[str, int] = {}
         self._fees: dict[str, int] = {}
         self._refused: dict[str, int] = {}
+        self.halted: Callable[[], bool] = lambda: False
 
     @property
     def name(self) -> str:
@@ -150,7 +154,8 @@ class LiveVenue:
     def _send(self, order: Order, bar: int) -> list[Any]:
         # What may have left before a crash is gone on with, whatever alarm was raised since.
         begun = self._legs.knows(order.order_id)
-        if order.purpose is Purpose.AGENT and not begun and self._alarms.frozen(self.name):
+        stopped = self._alarms.frozen(self.name) or self.halted()
+        if order.purpose is Purpose.AGENT and not begun and stopped:
             return [["status", order.order_id, Status.REJECTED.value]]
         leg = self.driver.begin(
             order.order_id,
