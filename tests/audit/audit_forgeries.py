@@ -633,7 +633,7 @@ def a_verdict_without_a_proposal(forger: Forger) -> int:
     return index - 1
 
 
-@forgery("trend", "the proposal is record")
+@forgery("trend", "the question of record")
 def a_proposal_after_its_verdict(forger: Forger) -> int:
     index = forger.find("proposal", 1)
     records = forger.records
