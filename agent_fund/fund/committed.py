@@ -15,6 +15,7 @@ from agent_fund.agents.chat import ChatModel, ChatRequest, ChatResponse
 from agent_fund.agents.errors import ConfigurationError, ModelError
 from agent_fund.audit.canonical import JSON, encode
 from agent_fund.audit.commitment import commit, salt_for
+from agent_fund.audit.errors import AuditError
 from agent_fund.audit.recorder import Recorder
 
 
@@ -101,12 +102,16 @@ class CommittedModel:
         self._recorder.barrier()
         try:
             response = self._model.complete(request)
-        except ModelError as error:
+        except AuditError:
+            raise
+        except Exception as error:
+            # What is no ModelError is told by its kind: a second run need not say the same words.
+            known = isinstance(error, ModelError)
             self._recorder.append(
                 {
                     "kind": "response",
                     "intent": intent,
-                    "failure": str(error)[:500],
+                    "failure": str(error)[:500] if known else type(error).__name__,
                     "body": "",
                     "digest": "",
                 }

@@ -16,7 +16,7 @@ from agent_fund.domain.settlement import Liquidation
 from agent_fund.execution.clearing import Clearing
 from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
-from agent_fund.fund.agent_turn import AgentTurn
+from agent_fund.fund.agent_turn import AgentTurn, StrategyFailed
 from agent_fund.fund.cadence import Cadence
 from agent_fund.fund.flow_queue import FlowQueue
 from agent_fund.fund.flows import Flow
@@ -43,9 +43,12 @@ class Fund(OperatedFund):
         monitor: watches the assumptions; None for an unguarded fund, which makes no promise.
 
     Attributes:
-        answered: called when the agent has proposed something and before that is judged, with
-            whether the log holds what comes next already: operators are heard there, because a
-            model may think for long.
+        listen: called with ``"before"`` when the agent is about to be asked, and with ``"after"``
+            when it has proposed something and before that is judged, and with whether the log holds
+            what comes next already: operators are heard there, because a model may think for long.
+        failed: told of a strategy that failed, whose turn is then an abstention; None, as in a
+            backtest, where it stops the run. A fund with it asks no agent while people hold it, so
+            that one which never answers can be kept out.
     """
 
     def __init__(
@@ -80,7 +83,8 @@ class Fund(OperatedFund):
         self._flows = FlowQueue(flows, ledger, terms.home, gate, journal)
         self._gaps = list(gaps)
         self._funding = self._liquidated = 0
-        self.answered: Callable[[bool], None] = lambda known: None
+        self.listen: Callable[[str, bool], None] = lambda moment, known: None
+        self.failed: Callable[[StrategyFailed], None] | None = None
 
     def advance(self) -> Tick | None:
         """One bar: its open, its close, the guard's look, the agent's turn. None at the end."""
@@ -214,11 +218,21 @@ class Fund(OperatedFund):
     # -- the agent ----------------------------------------------------------------------------
 
     def _decide(self, bar: int) -> None:
+        self.listen("before", self._recorder.replaying)
+        if self.failed is not None and (self.held or self.leaving):
+            return
         book = self._orders.book if self._orders.working else self._held
-        asked = self._turn.ask(bar, self._history.snapshot(), book)
+        try:
+            asked = self._turn.ask(bar, self._history.snapshot(), book)
+        except StrategyFailed as failure:
+            if self.failed is None:
+                raise failure.cause from None
+            self._turn.failed(bar, failure)
+            self.failed(failure)
+            return
         if asked is None:
             return
-        self.answered(self._recorder.replaying)
+        self.listen("after", self._recorder.replaying)
         situation = self.situation()
         if self.machine.mode is Mode.ACTIVE and not self.held:
             verdict = self._gate.judge(asked.proposal, situation)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.parts import Parts
@@ -22,8 +24,9 @@ from agent_fund.execution.live.tape import Tape
 from agent_fund.execution.route.explain import Explanation
 from agent_fund.execution.route.search import Router
 from agent_fund.execution.route.terms import RouteTerms
+from agent_fund.fund.agent_turn import StrategyFailed
 from agent_fund.fund.control import ControlBoard
-from agent_fund.fund.control_command import Stance
+from agent_fund.fund.control_command import Act, Stance
 from agent_fund.fund.fund import Fund
 from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard
@@ -45,6 +48,8 @@ _PATIENCE = 30  # seconds, or a bar if that is shorter, until what nobody saw is
 _BARRED = 500  # milliseconds between two looks at the board while the first bar must wait
 _LONG = 10  # bars after which a way out that goes on is an alarm
 _WAY_OUT = (Mode.REDUCING, Mode.EXITING)
+_PACKAGE = Path(__file__).parents[1]
+_WORDS = 1_000  # characters of what a strategy raised that an alarm shows
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
 
 
@@ -186,7 +191,7 @@ class LiveRun:
         self._operators = Operators(
             self._board, session.fund, tape, alarms, self.venues, self._unheard
         )
-        session.fund.answered = self._operators.interrupt
+        session.fund.listen, session.fund.failed = self._operators.interrupt, self._failed
         self.carriage.halted = self._halted
         for venue in self.venues.values():
             venue.halted = self._halted
@@ -266,9 +271,9 @@ class LiveRun:
     def _over(self, number: int) -> bool:
         """Whether the run is over: stopped, or it has had its bars and nothing is under way.
 
-        After its last bar the fund is held, so that nothing new begins, and what is on its way
-        is waited for: a fill or a refund that came later would be in nobody's books. So is the
-        guard's way out, which tries again at every bar.
+        After its last bar the fund is held, or goes to flat if the run file says so: nothing new
+        begins, and what is on its way is waited for: a fill or a refund that came later would be
+        in nobody's books. So is the guard's way out, which tries again at every bar.
         """
         if self._clock.stopped:
             return True
@@ -279,8 +284,13 @@ class LiveRun:
         operators.heed()  # what was said since the last bar, or while nothing ran
         leaving = fund.machine.mode in _WAY_OUT
         self.finished = not (fund.book.open_orders or fund.book.transit or leaving)
-        if not (self.finished or fund.held or fund.leaving):
-            operators.wind_up()
+        if self._section.at_end == "flatten" and not fund.leaving:
+            # A fund that was halted too: nobody guards what it holds from here on.
+            if any(fund.book.positions.values()) or not self.finished:
+                operators.wind_up(Act.FLATTEN)
+                self.finished = False
+        elif not (self.finished or fund.held or fund.leaving):
+            operators.wind_up(Act.HALT)
         return self.finished
 
     def _watch_way_out(self, fund: Fund) -> None:
@@ -294,6 +304,15 @@ class LiveRun:
         if fund.bar >= since + _LONG:
             text = f"the guard is on its way out since bar {since}: look at what is still held"
             self._stores.alarms.raise_alarm("run", "way out", text)
+
+    def _failed(self, failure: StrategyFailed) -> None:
+        """A strategy's defect is an alarm: the guard looks on, and the strategy is asked again."""
+        frames = traceback.extract_tb(failure.cause.__traceback__)
+        strangers = [f for f in frames if not Path(f.filename).is_relative_to(_PACKAGE)]
+        place = (strangers or list(frames))[-1]
+        where = f"{Path(place.filename).name}, line {place.lineno}"
+        text = f"the strategy failed: {failure} ({where}); it abstains when it does"
+        self._stores.alarms.raise_alarm("run", "strategy", text[:_WORDS])
 
     def _halted(self) -> bool:
         return self._board.standing().stance is not Stance.RUN

@@ -1,7 +1,7 @@
 """What operators say, done by the fund between two bars, and written down before it is done.
 
-A halt or a flatten does not wait for the bar's end if the agent has just proposed something: it is
-done before the verdict, which is then a refusal.
+A halt or a flatten does not wait for the bar's end if the agent is about to be asked, or has just
+proposed something: it is then not asked, or refused.
 
 A run that is made again after a crash does at each bar what the tape says was done there; only
 then does it listen to the board again. A halt or a flatten that stands is kept to at every turn,
@@ -20,7 +20,7 @@ from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.live_venue import LiveVenue
 from agent_fund.execution.live.tape import Tape
 from agent_fund.fund.adjustment import Adjustment
-from agent_fund.fund.control import ControlBoard, Standing
+from agent_fund.fund.control import ITSELF, ControlBoard, Standing
 from agent_fund.fund.control_command import Act, Command, Outcome, Stance
 from agent_fund.fund.fund import Fund
 from agent_fund.guard.machine import Mode
@@ -57,6 +57,7 @@ class Operators:
         self._again = list(tape.acts())
         self._bars = len(tape.bars())
         self._done = {body["command"] for _, body in self._again if "command" in body}
+        self._held_after = -1  # the bar after which the last hold was
         self.barred = False
         self.figures: dict[int, dict[str, Any]] = {}
 
@@ -66,20 +67,21 @@ class Operators:
             _, body = self._again.pop(0)
             self._do(body)
 
-    def interrupt(self, known: bool) -> None:
-        """The agent has proposed something: a halt or a flatten of meanwhile comes first.
+    def interrupt(self, moment: str, known: bool) -> None:
+        """The agent is asked next, or has proposed something: a halt or a flatten comes first.
 
         Args:
-            known: whether this was judged before a crash; then only what the tape says is done.
+            moment: ``"before"`` the agent is asked, or ``"after"`` it has proposed something.
+            known: whether this was over before a crash; then only what the tape says is done.
         """
         bar = self._fund.bar
         if self._again:
-            if self._again[0][0] == bar and self._again[0][1].get("turn"):
+            if self._again[0][0] == bar and self._again[0][1].get("turn") == moment:
                 self._do(self._again.pop(0)[1])
             return
         again = bar < self._bars - 1 or any(venue.replaying for venue in self._venues.values())
         if not (known or again):
-            self._keep_to(self._board.standing(), {"turn": True})
+            self._keep_to(self._board.standing(), {"turn": moment})
 
     def heed(self) -> None:
         """Do what the board says now, and answer."""
@@ -93,9 +95,9 @@ class Operators:
         for command in standing.pending:
             self._answer(command)
 
-    def wind_up(self) -> None:
-        """The run has had its bars: nothing new begins."""
-        self._act(Act.HALT, "the run has had its bars")
+    def wind_up(self, act: Act) -> None:
+        """The run has had its bars: nothing new begins, and with a flatten nothing stays held."""
+        self._act(act, "the run has had its bars")
 
     def end(self) -> None:
         """The run is over: what was done meanwhile is answered, what came too late is refused."""
@@ -109,7 +111,8 @@ class Operators:
 
     def _keep_to(self, standing: Standing, when: Mapping[str, Any] | None = None) -> None:
         """Halt or flatten if that stands and is not done."""
-        fund, why = self._fund, standing.fault or "the stance of the board"
+        fund, why = self._fund, "the stance of the board"
+        why = f"{ITSELF}: {standing.fault}" if standing.fault else why
         asked = {command.act: command for command in standing.pending}
         if standing.stance is Stance.FLATTEN and not fund.leaving:
             self._act(Act.FLATTEN, _words(asked.get(Act.FLATTEN), why), when)
@@ -138,6 +141,7 @@ class Operators:
         match Act(body["act"]):
             case Act.HALT:
                 self._fund.hold(why)
+                self._held_after = self._fund.bar
             case Act.FLATTEN:
                 self._fund.kill(why)
             case Act.RESUME:
@@ -159,7 +163,10 @@ class Operators:
                     text = f"held; {left} of the agent's orders are not confirmed as cancelled yet"
                     self._board.answer(command.id, text, Outcome.WORKING)
                 else:
-                    self._board.answer(command.id, f"held after bar {fund.bar}")
+                    since = self._held_after if fund.held else fund.bar
+                    late = f"; the agent's orders had ended by bar {fund.bar}"
+                    text = f"held after bar {since}{late if since < fund.bar else ''}"
+                    self._board.answer(command.id, text)
             case Act.FLATTEN:
                 self._flatten(command)
             case Act.RESUME:
