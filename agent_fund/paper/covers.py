@@ -14,6 +14,7 @@ from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.token import Token
 from agent_fund.paper.connections import Connections, UniswapSpec
 from agent_fund.paper.live_run import LiveRun
+from agent_fund.paper.uniswap import amm_of
 
 
 class Covers:
@@ -29,11 +30,13 @@ class Covers:
         self.live: LiveRun | None = None
         self.places: dict[str, Place] = {}
 
-    def __call__(self, leg_id: str) -> Cover | None:
-        """The cover of an order or a transfer under way; None for anything else."""
-        if self.live is None:
+    def __call__(self, venue: str, leg_id: str) -> Cover | None:
+        """The cover of an order at ``venue`` or a transfer out of it under way; None else."""
+        spec = self._connections.venues.get(venue)
+        if self.live is None or not isinstance(spec, UniswapSpec) or spec.safe is None:
             return None
-        return self._order(self.live, leg_id) or self._transfer(self.live, leg_id)
+        order = self._order(self.live, spec, spec.safe.address, venue, leg_id)
+        return order or self._transfer(self.live, venue, leg_id)
 
     def verdict_of(self, order_id: str) -> bytes:
         """The leaf hash of the guard's record that admitted the order.
@@ -45,31 +48,35 @@ class Covers:
             raise ExecutionError("order", order_id, "no order is admitted before the run begins")
         return self.live.fund.verdict_of(order_id)
 
-    def _order(self, live: LiveRun, leg_id: str) -> Cover | None:
-        for name, venue in live.venues.items():
-            spec, found = self._connections.venues[name], venue.admitted(leg_id)
-            if found is None or not isinstance(spec, UniswapSpec):
-                continue
-            order, deadline = found
-            base = spec.tokens.get(order.instrument.base.symbol)
-            quote = spec.tokens.get(order.instrument.quote.symbol)
-            if base is None or quote is None:
-                return None
-            return Cover.of_order(
-                order,
-                Token(base.address, base.decimals),
-                Token(quote.address, quote.decimals),
-                {spec.router: spec.router},
-                deadline,
-            )
-        return None
+    def _order(
+        self, live: LiveRun, spec: UniswapSpec, safe: str, venue: str, leg_id: str
+    ) -> Cover | None:
+        at = live.venues.get(venue)
+        found = None if at is None else at.admitted(leg_id)
+        if found is None:
+            return None
+        order, deadline = found
+        base = spec.tokens.get(order.instrument.base.symbol)
+        quote = spec.tokens.get(order.instrument.quote.symbol)
+        if base is None or quote is None:
+            return None
+        return Cover.of_order(
+            order,
+            Token(base.address, base.decimals),
+            Token(quote.address, quote.decimals),
+            amm_of(spec),
+            safe,
+            deadline,
+        )
 
-    def _transfer(self, live: LiveRun, leg_id: str) -> Cover | None:
+    def _transfer(self, live: LiveRun, venue: str, leg_id: str) -> Cover | None:
         found = live.carriage.admitted(leg_id)
         if found is None:
             return None
         transit, deadline = found
         transfer = transit.transfer
+        if transfer.source != venue:
+            return None
         carrier = live.carriage.carrier(transfer.source, transfer.target)
         source, target = self.places.get(transfer.source), self.places.get(transfer.target)
         if not isinstance(carrier, AcrossCarrier) or source is None or target is None:

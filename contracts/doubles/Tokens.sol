@@ -63,6 +63,34 @@ contract SurchargeToken is Token {
     }
 }
 
+/// Keeps a part of what is moved, or takes one on top, as anybody sets them (in hundredths of a
+/// percent) and at any time; its events say what moved.
+contract TollToken is Token {
+    uint8 public immutable decimals;
+    uint256 public kept;
+    uint256 public added;
+
+    event Transfer(address indexed from, address indexed to, uint256 amount);
+
+    constructor(uint8 decimals_) {
+        decimals = decimals_;
+    }
+
+    function setTolls(uint256 kept_, uint256 added_) external {
+        (kept, added) = (kept_, added_);
+    }
+
+    function _move(address from, address to, uint256 amount) internal override {
+        uint256 arriving = amount - amount * kept / 10_000;
+        uint256 leaving = amount + amount * added / 10_000;
+        balanceOf[from] -= leaving;
+        balanceOf[to] += arriving;
+        balanceOf[address(this)] += leaving - arriving;
+        emit Transfer(from, to, arriving);
+        if (leaving != arriving) emit Transfer(from, address(this), leaving - arriving);
+    }
+}
+
 /// Cannot take an allowance back to nothing.
 contract StickyToken is Token {
     function approve(address spender, uint256 amount) external override returns (bool) {

@@ -36,14 +36,17 @@ from agent_fund.execution.custody.safe_account import SafeAccount
 from agent_fund.execution.custody.verdict import ETH, TYPE, Domain, Verdict, intent_id, nonce_of
 from agent_fund.execution.custody.verdict_signer import VerdictSigner
 from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.call import NOTHING, Action, Call
 from agent_fund.execution.evm.token import Token
+from agent_fund.execution.evm.uniswap_v2 import UniswapV2
+from agent_fund.execution.evm.uniswap_v3 import UniswapV3
 
-ROUTER, GOLD, CASH = ("0x" + f"{n:02x}" * 20 for n in (17, 34, 51))
+ROUTER, GOLD, CASH, SAFE, QUOTER = ("0x" + f"{n:02x}" * 20 for n in (17, 34, 51, 68, 85))
 COIN, DOLLAR = Asset("COIN", 8), Asset("USD", 12)
 LINE = Instrument("COIN", COIN, DOLLAR, Venue("pool"), 2)
 BASE, QUOTE = Token(GOLD, 8), Token(CASH, 6)
-VENUES = {ROUTER: ROUTER}
+AMM = UniswapV2(ROUTER)
 EXACT = Context(prec=200)
 words = st.binary(min_size=32, max_size=32)
 numbers = st.integers(0, 2**256 - 1)
@@ -55,8 +58,8 @@ def order(side: Side, quantity: int = 300_000_000, limit: int = 12_345, **change
     return dataclasses.replace(made, **changed)
 
 
-def action(spent: tuple[str, int], received: tuple[str, int]) -> Action:
-    return Action(Call(ROUTER, b"swap"), ROUTER, *spent, *received)
+def action(data: bytes, spent: tuple[str, int], received: tuple[str, int]) -> Action:
+    return Action(Call(ROUTER, data), ROUTER, *spent, *received)
 
 
 def signer(covers: Mapping[str, Cover], domain: Domain | None = None) -> VerdictSigner:
@@ -64,10 +67,12 @@ def signer(covers: Mapping[str, Cover], domain: Domain | None = None) -> Verdict
     return VerdictSigner(KeyOf(GUARD), domain, MANDATE, covers.get)
 
 
-BOUGHT = action((CASH, 370_350_000), (GOLD, 300_000_000))
-SOLD = action((GOLD, 300_000_000), (CASH, 370_350_000))
-BUYING = Cover.of_order(order(Side.BUY), BASE, QUOTE, VENUES, 1_000)
-SELLING = Cover.of_order(order(Side.SELL), BASE, QUOTE, VENUES, 1_000)
+BUYS = AMM.exact_out(CASH, GOLD, 300_000_000, 370_350_000, SAFE, 1_000)
+SELLS = AMM.exact_in(GOLD, CASH, 300_000_000, 370_350_000, SAFE, 1_000)
+BOUGHT = action(BUYS, (CASH, 370_350_000), (GOLD, 300_000_000))
+SOLD = action(SELLS, (GOLD, 300_000_000), (CASH, 370_350_000))
+BUYING = Cover.of_order(order(Side.BUY), BASE, QUOTE, AMM, SAFE, 1_000)
+SELLING = Cover.of_order(order(Side.SELL), BASE, QUOTE, AMM, SAFE, 1_000)
 
 
 def test_an_order_covers_its_own_amounts_to_the_unit() -> None:
@@ -89,9 +94,12 @@ def test_an_order_covers_its_own_amounts_to_the_unit() -> None:
         ({"token_out": NOTHING}, "tokens"),
         ({"token_in": NOTHING}, "tokens"),
         ({"spender": GOLD}, "spender"),
-        ({"call": Call(GOLD, b"swap")}, "target"),
-        ({"call": Call(ROUTER, b"swap", 1)}, "value"),
-        ({"call": Call(ROUTER, b"swap", -1)}, "value"),
+        ({"call": Call(GOLD, BUYS)}, "target"),
+        ({"call": Call(ROUTER, BUYS, 1)}, "value"),
+        ({"call": Call(ROUTER, BUYS, -1)}, "value"),
+        ({"call": Call(ROUTER, SELLS)}, "calldata"),
+        ({"call": Call(ROUTER, BUYS + b"\0")}, "calldata"),
+        ({"call": Call(ROUTER, b"")}, "calldata"),
     ],
 )
 def test_what_the_order_does_not_cover_is_not_signed(changed: dict[str, Any], subject: str) -> None:
@@ -124,6 +132,62 @@ def test_nothing_is_signed_for_a_leg_that_the_guard_does_not_know() -> None:
     assert caught.value.subject == "leg"
 
 
+@pytest.mark.parametrize("amm", [AMM, UniswapV3(ROUTER, QUOTER, 3_000)], ids=["v2", "v3"])
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"owner": STRANGER.address},
+        {"bought": STRANGER.address},
+        {"sold": STRANGER.address},
+        {"amount": 299_999_999},
+        {"amount": 300_000_001},
+        {"bound": 370_349_999},
+        {"bound": 370_350_001},
+        {"bound": 0},
+        {"deadline": 999},
+        {"deadline": 1_001},
+    ],
+)
+def test_the_call_is_the_orders_own_whatever_the_balances_would_be(
+    amm: Any, side: Side, changed: dict[str, Any]
+) -> None:
+    cover = Cover.of_order(order(side), BASE, QUOTE, amm, SAFE, 1_000)
+    sold, bought, write = (
+        (CASH, GOLD, amm.exact_out) if side is Side.BUY else (GOLD, CASH, amm.exact_in)
+    )
+    own = (sold, bought, 300_000_000, 370_350_000, SAFE, 1_000)
+    names = ("sold", "bought", "amount", "bound", "owner", "deadline")
+    stated = BOUGHT if side is Side.BUY else SOLD
+    good = dataclasses.replace(stated, call=Call(ROUTER, write(*own)))
+    cover.require(good, 1_000)
+    other = write(*(changed.get(name, value) for name, value in zip(names, own, strict=True)))
+    with pytest.raises(ExecutionError) as caught:
+        cover.require(dataclasses.replace(stated, call=Call(ROUTER, other)), 1_000)
+    assert caught.value.subject == "calldata"
+
+
+def test_a_longer_way_is_not_covered() -> None:
+    signature = "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)"
+    bound = (300_000_000, 370_350_000)
+    straight = call_data(signature, *bound, [GOLD, CASH], SAFE, 1_000)
+    SELLING.require(dataclasses.replace(SOLD, call=Call(ROUTER, straight)), 1_000)
+    for path in ([GOLD, STRANGER.address, CASH], [GOLD, STRANGER.address], [GOLD, CASH, CASH]):
+        data = call_data(signature, *bound, path, SAFE, 1_000)
+        with pytest.raises(ExecutionError) as caught:
+            SELLING.require(dataclasses.replace(SOLD, call=Call(ROUTER, data)), 1_000)
+        assert caught.value.subject == "calldata"
+
+
+def test_whatever_byte_of_a_swap_differs_it_is_not_covered() -> None:
+    for at in range(len(SELLS)):
+        for bit in (1, 128):
+            other = bytearray(SELLS)
+            other[at] ^= bit
+            with pytest.raises(ExecutionError):
+                SELLING.require(dataclasses.replace(SOLD, call=Call(ROUTER, bytes(other))), 1_000)
+
+
 def test_where_nothing_need_come_back_only_the_exact_calldata_is_signed() -> None:
     deposit = Action(Call(ROUTER, b"deposit"), ROUTER, CASH, 50, NOTHING, 0)
     cover = Cover.of_deposit(ROUTER, CASH, 50, Exactly.these(b"deposit"), 1_000)
@@ -132,21 +196,17 @@ def test_where_nothing_need_come_back_only_the_exact_calldata_is_signed() -> Non
     with pytest.raises(ExecutionError) as caught:
         cover.require(other, 1_000)
     assert caught.value.subject == "calldata"
-    with pytest.raises(ExecutionError) as caught:
-        dataclasses.replace(cover, calldata=None).require(deposit, 1_000)
-    assert caught.value.subject == "calldata"
-    brings = dataclasses.replace(cover, calldata=None, token_out=GOLD)
-    with pytest.raises(ExecutionError):
-        brings.require(dataclasses.replace(deposit, token_out=GOLD), 1_000)
 
 
 def test_an_order_of_which_nothing_remains_covers_nothing() -> None:
     for over in (order(Side.BUY, filled=300_000_000, status=Status.FILLED),
                  order(Side.BUY, status=Status.CANCELED)):  # fmt: skip
         with pytest.raises(ExecutionError):
-            Cover.of_order(over, BASE, QUOTE, VENUES, 1_000)
-    part = Cover.of_order(order(Side.BUY, filled=100_000_000), BASE, QUOTE, VENUES, 1_000)
+            Cover.of_order(over, BASE, QUOTE, AMM, SAFE, 1_000)
+    part = Cover.of_order(order(Side.BUY, filled=100_000_000), BASE, QUOTE, AMM, SAFE, 1_000)
     assert (part.most_in, part.least_out) == (246_900_000, 200_000_000)
+    rest = AMM.exact_out(CASH, GOLD, 200_000_000, 246_900_000, SAFE, 1_000)
+    part.require(action(rest, (CASH, 246_900_000), (GOLD, 200_000_000)), 1_000)
 
 
 @given(
@@ -161,14 +221,19 @@ def test_what_is_covered_keeps_the_limit_whatever_the_tokens_decimals(
 ) -> None:
     base, quote = Token(GOLD, decimals[0]), Token(CASH, decimals[1])
     made = order(side, quantity, limit)
-    cover = Cover.of_order(made, base, quote, VENUES, 1_000)
+    cover = Cover.of_order(made, base, quote, AMM, SAFE, 1_000)
     gold = Decimal(quantity).scaleb(-COIN.scale, context=EXACT)
     cash = EXACT.multiply(gold, Decimal(limit).scaleb(-LINE.price_scale, context=EXACT))
     spent, received = (cash, gold) if side is Side.BUY else (gold, cash)
     token_in, token_out = (quote, base) if side is Side.BUY else (base, quote)
     assert Decimal(cover.most_in).scaleb(-token_in.decimals, context=EXACT) <= spent
     assert Decimal(cover.least_out).scaleb(-token_out.decimals, context=EXACT) >= received
-    within = action((token_in.address, cover.most_in), (token_out.address, cover.least_out))
+    sent, brought = cover.most_in, cover.least_out
+    if side is Side.BUY:
+        data = AMM.exact_out(CASH, GOLD, brought, sent, SAFE, 1_000)
+    else:
+        data = AMM.exact_in(GOLD, CASH, sent, brought, SAFE, 1_000)
+    within = action(data, (token_in.address, sent), (token_out.address, brought))
     cover.require(within, 1_000)
     for changed in ({"max_in": cover.most_in + more}, {"min_out": cover.least_out - more}):
         with pytest.raises(ExecutionError):
@@ -220,7 +285,8 @@ def test_a_mandates_hash_has_32_bytes() -> None:
 
 def test_a_safes_account_does_in_one_call_what_its_verdict_covers(world: World) -> None:
     swap = world.swap()
-    cover = Cover({world.router: world.router}, world.gold, 100, world.cash, 250, FAR)
+    exactly = Exactly.these(swap.call.data)
+    cover = Cover({world.router: world.router}, world.gold, 100, world.cash, 250, FAR, exactly)
     account = SafeAccount(world.safe.address, signer({"leg": cover}, world.domain))
     assert account.address == world.safe.address
     (call,) = asyncio.run(account.calls(swap, "leg", FAR))

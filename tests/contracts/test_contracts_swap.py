@@ -7,22 +7,35 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import pytest
-from contracts_world import CHAIN_ID, EXECUTOR, GUARD, MANDATE, OWNER, ROLES, KeyOf
+from contracts_world import (
+    CHAIN_ID,
+    EXECUTOR,
+    GUARD,
+    MANDATE,
+    OWNER,
+    ROLES,
+    STRANGER,
+    KeyOf,
+    doubles,
+)
 from eth_account import Account
 
+from agent_fund.devnet.across import deploy_across
 from agent_fund.devnet.anvil import Anvil
 from agent_fund.devnet.deploy import Deployer
 from agent_fund.devnet.safe import Safe, deploy_safe
-from agent_fund.devnet.tokens import deploy_token, deploy_weth, mint, wrap
+from agent_fund.devnet.tokens import allow_all, deploy_token, deploy_weth, mint, wrap
 from agent_fund.devnet.uniswap import add_liquidity_v2, deploy_v2
 from agent_fund.domain.instrument import Asset, Instrument, Venue
 from agent_fund.domain.order import Order, Purpose, Side
+from agent_fund.execution.across.contracts import RELAY_TUPLE
 from agent_fund.execution.custody.cover import Cover
 from agent_fund.execution.custody.safe_account import SafeAccount
-from agent_fund.execution.custody.verdict import Domain
+from agent_fund.execution.custody.verdict import Domain, Verdict
 from agent_fund.execution.custody.verdict_signer import VerdictSigner
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.evm.abi import call_data
+from agent_fund.execution.evm.call import NOTHING, Action, Call
 from agent_fund.execution.evm.chain import Chain
 from agent_fund.execution.evm.lane import Lane
 from agent_fund.execution.evm.swap import SwapAdapter, SwapConfig
@@ -48,12 +61,14 @@ class Desk:
     router: str
     weth: Token
     cash: Token
+    account: SafeAccount
     admitted: dict[str, Cover]
 
     def admit(self, order: Order) -> Order:
-        venues = {self.router: self.router}
-        cover = Cover.of_order(order, self.weth, self.cash, venues, DEADLINE)
-        self.admitted[order.order_id] = cover
+        safe, amm = self.safe.address, UniswapV2(self.router)
+        self.admitted[order.order_id] = Cover.of_order(
+            order, self.weth, self.cash, amm, safe, DEADLINE
+        )
         return order
 
     async def sent(self, prepared: Prepared) -> Report:
@@ -95,7 +110,7 @@ async def desk_on(chain: Chain) -> Desk:
     lane = Lane(chain, key)
     adapter = SwapAdapter(config, UniswapV2(v2.router), account, chain, lane)
     await adapter.start()
-    return Desk(adapter, deployer, safe, v2.router, weth, cash, admitted)
+    return Desk(adapter, deployer, safe, v2.router, weth, cash, account, admitted)
 
 
 @pytest.fixture
@@ -189,5 +204,60 @@ def test_after_a_sandwich_the_safes_swap_reverts(
         assert (report.state, report.executions) == (LegState.CANCELED, ())
         assert await desk.holds() == before
         assert await desk.allowance() == 0
+
+    with_desk(test)
+
+
+async def detour(desk: Desk, owed: int) -> bytes:
+    """A stranger's swap of the Safe's WETH for a token that brings the Safe ``owed`` on the way.
+
+    The ``owed`` is what Across has under way to the Safe anyway; who fills it is paid elsewhere.
+    """
+    thief = Deployer(desk.deployer.chain, STRANGER.address)
+    made = doubles()["HookToken"]
+    evil = await thief.creation("HookToken", made["abi"], made["bytecode"])
+    await wrap(thief, desk.weth.address, UNIT // 1_000)
+    await mint(thief, evil, thief.address, UNIT)
+    for token in (desk.weth.address, evil):
+        await allow_all(thief, token, desk.router)
+    signature = "addLiquidity(address,address,uint256,uint256,uint256,uint256,address,uint256)"
+    stake = (desk.weth.address, evil, UNIT // 1_000, UNIT, 0, 0, thief.address, DEADLINE)
+    await thief.transact(desk.router, call_data(signature, *stake))
+    side = await deploy_across(desk.deployer, desk.cash, desk.weth.address)
+    await mint(desk.deployer, desk.cash.address, evil, owed)
+    until = int(await desk.deployer.chain.now()) + 3_600
+    ends = (desk.safe.address, desk.safe.address, NOTHING, desk.cash.address, desk.cash.address)
+    relay = (*ends, owed, owed, 999, 7, until, 0, b"")
+    on_move = "onMove(address,bytes)"
+    approve = call_data("approve(address,uint256)", side.spoke_pool, owed)
+    await thief.transact(evil, call_data(on_move, desk.cash.address, approve))
+    await thief.transact(evil, call_data("transfer(address,uint256)", thief.address, 0))
+    fill = call_data(f"fillV3Relay({RELAY_TUPLE},uint256)", relay, 999)
+    await thief.transact(evil, call_data(on_move, side.spoke_pool, fill))
+    path = [desk.weth.address, evil]
+    swap = "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)"
+    return call_data(swap, UNIT, 0, path, thief.address, DEADLINE)
+
+
+def test_what_is_owed_to_the_safe_anyway_does_not_pay_for_its_tokens(
+    with_desk: Callable[[Callable[[Desk], Awaitable[None]]], None],
+) -> None:
+    async def test(desk: Desk) -> None:
+        owed = 2_000 * 10**6
+        data, before = await detour(desk, owed), await desk.holds()
+        desk.admit(order(Side.SELL, 198_500))
+        bounds = (desk.weth.address, UNIT, desk.cash.address, 1_985 * 10**6)
+        action = Action(Call(desk.router, data), desk.router, *bounds)
+        with pytest.raises(ExecutionError) as caught:
+            await desk.account.calls(action, "leg", DEADLINE)
+        assert caught.value.subject == "calldata"
+        # The module alone would let it through: to it, the Safe gave no more than it may, and got.
+        domain = Domain(CHAIN_ID, desk.safe.module)
+        verdict = Verdict.of(action, "leg", MANDATE, DEADLINE)
+        signature = await KeyOf(GUARD).sign_typed_data(verdict.typed_data(domain))
+        execution = verdict.execution(data, signature)
+        await desk.deployer.transact(desk.safe.module, execution, sender=EXECUTOR.address)
+        after = await desk.holds()
+        assert (after[0] - before[0], after[1] - before[1]) == (-UNIT, owed)
 
     with_desk(test)

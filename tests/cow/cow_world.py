@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from eth_utils.crypto import keccak
 from time_outs import withheld_answers_time_out
@@ -108,6 +109,22 @@ class Forgetful(Chain):
         return replace(found, logs=tuple(log for log in found.logs if log.index not in moved))
 
 
+class Forging(Chain):
+    """A connection to a node that forges logs, or which transaction a receipt is of."""
+
+    forge: Callable[[list[Any]], list[Any]]
+    answered: Mapping[str, str]
+
+    async def rpc(self, method: str, *parameters: Any) -> Any:
+        """The node's answer, logs forged."""
+        answer = await super().rpc(method, *parameters)
+        return self.forge(answer) if method == "eth_getLogs" else answer
+
+    async def receipt(self, hash: str) -> Receipt | None:
+        """The receipt of the transaction that is answered for this one."""
+        return await super().receipt(self.answered.get(hash, hash))
+
+
 class World:
     """The adapter of one test, the API behind it, and what it may do to the chain."""
 
@@ -156,6 +173,16 @@ class World:
     def blinded(self) -> CowAdapter:
         """An adapter over a node whose receipts have lost their transfers."""
         chain = Forgetful("devnet", self.anvil.url, self.anvil.chain_id, FINALITY)
+        return self.configured(self.pair, chain=chain)
+
+    def deceived(
+        self,
+        forge: Callable[[list[Any]], list[Any]],
+        answered: Mapping[str, str] | None = None,
+    ) -> CowAdapter:
+        """An adapter over a node that forges logs, or answers other transactions' receipts."""
+        chain = Forging("devnet", self.anvil.url, self.anvil.chain_id, FINALITY)
+        chain.forge, chain.answered = forge, answered or {}
         return self.configured(self.pair, chain=chain)
 
     async def close(self) -> None:

@@ -429,6 +429,62 @@ def test_a_trade_without_its_transfers_counts_for_nothing(chain: Deployment) -> 
     play(chain, scenario)
 
 
+@pytest.mark.parametrize("also", [True, False], ids=["also", "instead"])
+def test_a_forged_trade_does_not_count_with_another_trades_transfers(
+    chain: Deployment, also: bool
+) -> None:
+    async def scenario(world: World) -> None:
+        first = await world.sent(SELL)
+        second = await world.prepare(replace(SELL, order_id="o2"))
+        await world.server.solve()
+        world.finalize()
+        uids = [one.reference.removeprefix("0x") for one in (first, second)]
+
+        def forge(logs: list[dict[str, str]]) -> list[dict[str, str]]:
+            made = [{**log, "data": log["data"].replace(*uids)} for log in logs]
+            return (logs if also else []) + made
+
+        deceived = world.deceived(forge)
+        await deceived.start()
+        report = await deceived.status(second)
+        assert (report.state, report.executions) == (LegState.UNKNOWN, ())
+        with pytest.raises(ExecutionError):
+            await deceived.holdings(0)
+        await deceived.close()
+
+    play(chain, scenario)
+
+
+def test_a_trade_counts_in_its_own_transaction_and_block_alone(chain: Deployment) -> None:
+    async def scenario(world: World) -> None:
+        prepared = await world.sent(SELL)
+        await world.server.solve()
+        world.finalize()
+        head = await world.chain.head()
+        (told,) = await TRADE.find(world.chain, world.deployment.settlement, 0, head)
+        other = "0x" + "11" * 32
+        for change, answered in (
+            ({"transactionHash": other}, {other: told.transaction}),
+            ({"blockNumber": hex(head)}, {}),
+            ({"logIndex": "0xff"}, {}),
+        ):
+            deceived = world.deceived(
+                lambda logs, change=change: [{**log, **change} for log in logs], answered
+            )
+            await deceived.start()
+            report = await deceived.status(prepared)
+            assert (report.state, report.executions) == (LegState.UNKNOWN, ())
+            await deceived.close()
+        twice = world.deceived(lambda logs: logs * 2)
+        await twice.start()
+        report = await twice.status(prepared)
+        assert (report.state, len(report.executions)) == (LegState.SETTLED, 1)
+        assert len((await twice.holdings(0)).executions) == 1
+        await twice.close()
+
+    play(chain, scenario)
+
+
 def test_an_order_given_up_before_it_was_posted_is_never_posted(chain: Deployment) -> None:
     async def scenario(world: World) -> None:
         world.anvil.call("evm_setAutomine", False)

@@ -30,7 +30,7 @@ def test_no_bid_is_above_the_cap_or_below_the_next_blocks_price(
     base: int, tip: int, cap: int
 ) -> None:
     policy = FeePolicy(cap=cap, least_tip=1)
-    if base + tip > cap:
+    if base + tip > cap * 8 // 9:
         with pytest.raises(ExecutionError, match="cap"):
             policy.bid(history(base, tip))
         return
@@ -48,12 +48,32 @@ def test_a_replacement_raises_both_fees_by_an_eighth_or_is_refused(
     try:
         after = policy.replacement(before, history(base, now))
     except ExecutionError:
-        assert base + now > policy.cap or before.maximum * 9 > policy.cap * 8 - 8
+        assert base + now > policy.highest or before.maximum * 9 > policy.highest * 8 - 8
         return
     assert 8 * after.maximum >= 9 * before.maximum
     assert 8 * after.tip >= 9 * before.tip
     assert after.tip <= after.maximum <= policy.cap
     assert after.maximum >= base + now
+
+
+@given(wei, wei, wei, wei, wei)
+def test_whatever_was_bid_or_bumped_can_be_cancelled_under_the_cap_however_dear_gas_is(
+    base: int, tip: int, later: int, then: int, cap: int
+) -> None:
+    policy = FeePolicy(cap=cap, least_tip=1)
+    try:
+        before = policy.bid(history(base, tip))
+    except ExecutionError:
+        return
+    for _ in range(20):
+        after = policy.replacement(before, history(later, then), last=True)
+        assert 8 * after.maximum >= 9 * before.maximum
+        assert 8 * after.tip >= 9 * before.tip
+        assert after.tip <= after.maximum <= cap
+        try:
+            before = policy.replacement(before, history(base, tip))
+        except ExecutionError:
+            break
 
 
 def test_calls_are_encoded_as_solidity_does() -> None:

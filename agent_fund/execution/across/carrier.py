@@ -159,10 +159,18 @@ class AcrossCarrier:
 
     async def status(self, prepared: Prepared) -> Report:
         """What became of it; see the module for what ends it."""
+        _, here, _ = self._order(prepared)
+        batch = Batch.decode(prepared.payload)
         try:
-            return await self._status(prepared)
+            report = await self._status(prepared)
+            if report.state.ended:
+                # What it leaves of its nonces is the lane's to free, now or before it signs again.
+                here.lane.release(batch)
+                with suppress(ExecutionError):
+                    await here.lane.tend()
         except UNCERTAIN as error:
             return _doubt(prepared, str(error))
+        return report
 
     async def bump(self, prepared: Prepared) -> Prepared | None:
         """The same deposit at a higher fee; None once it is mined, or if the cap forbids it."""
@@ -179,15 +187,14 @@ class AcrossCarrier:
     async def restore(self, prepared: Sequence[Prepared]) -> None:
         """Take up the legs of an earlier process that have not ended, before any new transfer.
 
+        Nothing is asked; any number of times is as good as once.
+
         Raises:
-            ExecutionError: if a chain does not answer.
+            ExecutionError: if they are not the bytes that ``prepare`` made for these places.
         """
-        try:
-            for one in prepared:
-                _, here, _ = self._order(one)
-                await here.lane.restore([Batch.decode(one.payload)])
-        except UNCERTAIN as error:
-            raise ExecutionError(self._name, str(error), "check the node, start again") from None
+        for one in prepared:
+            _, here, _ = self._order(one)
+            await here.lane.restore([Batch.decode(one.payload)])
 
     async def close(self) -> None:
         """Let go of connections; what is under way stays under way."""
@@ -211,13 +218,12 @@ class AcrossCarrier:
             case BatchState.REVERTED:
                 return report(LegState.SUBMITTED, "opening the deposit reverted, not yet final")
             case BatchState.PENDING if last is not None and last.time > order.fill_deadline:
-                # From that block on the pool refuses the deposit; it only stops what comes later.
-                with suppress(ExecutionError):
-                    await here.lane.cancel(batch)
+                # From that block on the pool refuses the deposit.
                 return report(LegState.CANCELED, "not opened before its deadline")
             case BatchState.PENDING:
                 if not outcome.pooled:
                     await here.lane.resend(batch)
+                await here.lane.tend()
                 return report(LegState.SUBMITTED, "" if outcome.pooled else "sent again")
         relay = _deposit(order, outcome, here)
         if relay is None:

@@ -127,14 +127,13 @@ class CowAdapter:
     async def restore(self, prepared: Sequence[Prepared]) -> None:
         """Take up the legs of an earlier process that have not ended, before any new order.
 
+        Nothing is asked; any number of times is as good as once.
+
         Raises:
-            ExecutionError: if the chain does not answer.
+            ExecutionError: if they are not the bytes that ``prepare`` made for this chain and key.
         """
         legs = [Leg.of(one) for one in prepared]
-        try:
-            await self._lane.restore([leg.batch for leg in legs])
-        except UNCERTAIN as error:
-            raise ExecutionError(self.name, str(error), "check the node, start again") from None
+        await self._lane.restore([leg.batch for leg in legs])
         for one, leg in zip(prepared, legs, strict=True):
             self._allowance.take_up(one.leg_id, leg.order)
 
@@ -197,7 +196,10 @@ class CowAdapter:
                 trades = () if fate.trade is None else (fate.trade,)
                 report = Report(prepared.leg_id, fate.state, trades, detail=fate.detail)
             if report.state.ended:
+                self._lane.release(leg.batch)
                 await self._allowance.ended(prepared.leg_id)
+            elif outcome.state is BatchState.PENDING:
+                await self._lane.tend()
         except UNCERTAIN as error:
             return Report(prepared.leg_id, LegState.UNKNOWN, detail=str(error))
         return replace(report, gas=outcome.gas)

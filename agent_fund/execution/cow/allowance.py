@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 
 from eth_utils.address import to_checksum_address
 
@@ -80,7 +81,9 @@ class Allowance:
                 deadline = await self._chain.now() + _LIFE
                 # What cannot be taken back now is, with the next order of the token.
                 with suppress(ExecutionError):
-                    batch = await self._lane.sign([self._approve(token, left)], deadline)
+                    # Marked, so that the lane raises it when it is late, and does not cancel it.
+                    call = replace(self._approve(token, left), approval=True)
+                    batch = await self._lane.sign([call], deadline)
                     self._reductions.append(batch)
             del self._open[leg_id]
         await self.tend()

@@ -76,8 +76,8 @@ class Settlement:
         """The owner's trades in those blocks, or those of one order, in the chain's order.
 
         Returns:
-            The trades, and whether every event of one had its transfers: between the owner and
-            the settlement, of exactly what it states.
+            The trades, and whether every event of one stood in the receipt of its transaction with
+            its transfers: between the owner and the settlement, of exactly what it states.
         """
         found = await TRADE.find(self._chain, self.address, first, last, (owner,))
         asked = [one for one in found if uid is None or bytes(one.arguments["orderUid"]) == uid]
@@ -88,13 +88,12 @@ class Settlement:
             if receipt is None:  # a reorganisation took it since
                 continue
             # All of the owner's trades in it share its transfers, those not asked for too.
-            moves = {
-                one.index: _moves(one, owner, self.address)
-                for one in found
-                if one.transaction == transaction
-            }
+            together = [one for one in found if one.transaction == transaction]
+            moves = {one.index: _moves(one, owner, self.address) for one in together}
             needed = Counter(move for pair in moves.values() for move in pair)
-            if not receipt.ok or needed - Counter(_plain(one) for one in receipt.transfers()):
+            stated = all(TRADE.stated(one, self.address, receipt) for one in together)
+            moved = Counter(_plain(one) for one in receipt.transfers())
+            if not receipt.ok or not stated or needed - moved:
                 sound = False
                 continue
             proven += [

@@ -1,4 +1,4 @@
-"""Calldata: what a call says, checked where no balance afterwards would show that it was wrong."""
+"""Calldata: what a call says, checked because no balance afterwards shows all that it did."""
 
 from __future__ import annotations
 

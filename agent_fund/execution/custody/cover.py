@@ -3,6 +3,10 @@
 The guard's side works it out from the order that the guard admitted and from the tokens' own
 decimals, never from what the executor says. Amounts are rounded against the fund: what may be
 spent down, what must arrive up.
+
+The calldata is always part of it. A balance that rises does not show that the call made it rise:
+whatever else is owed to the Safe may arrive while the call runs, if the call lets a stranger's
+contract run.
 """
 
 from __future__ import annotations
@@ -11,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from agent_fund.domain.order import Order, Side
-from agent_fund.execution.custody.calldata import Calldata
+from agent_fund.execution.custody.calldata import Calldata, Exactly
 from agent_fund.execution.errors import ExecutionError
+from agent_fund.execution.evm.amm import Amm
 from agent_fund.execution.evm.call import NOTHING, Action
 from agent_fund.execution.evm.token import Token
 
@@ -26,9 +31,8 @@ class Cover:
         token_in, token_out: addresses; NOTHING for no token.
         most_in, least_out: the tokens' own units.
         deadline: Unix seconds, the last at which it may run.
+        calldata: what the call may say.
         most_value: wei that may be sent along.
-        calldata: what the call may say; demanded where nothing comes back to the Safe, because then
-            no balance shows whether the call did what it should.
     """
 
     venues: Mapping[str, str] = field(hash=False)
@@ -37,14 +41,20 @@ class Cover:
     token_out: str
     least_out: int
     deadline: int
+    calldata: Calldata
     most_value: int = 0
-    calldata: Calldata | None = None
 
     @classmethod
     def of_order(
-        cls, order: Order, base: Token, quote: Token, venues: Mapping[str, str], deadline: int
+        cls, order: Order, base: Token, quote: Token, amm: Amm, owner: str, deadline: int
     ) -> Cover:
-        """What remains of ``order``, whole or not at all, at its limit or better.
+        """What remains of ``order``, whole or not at all, at its limit or better, at ``amm``.
+
+        The one call covered is written here: between the two tokens themselves, for ``owner``, by
+        the order's own amounts, until ``deadline``.
+
+        Args:
+            owner: checksum address of the Safe, which gives and receives.
 
         Raises:
             ExecutionError: if nothing remains.
@@ -52,22 +62,26 @@ class Cover:
         if not order.remaining:
             name = f"order {order.order_id}"
             raise ExecutionError(name, order.status.value, "nothing remains that could be covered")
-        instrument = order.instrument
+        instrument, venues = order.instrument, {amm.router: amm.router}
         money = instrument.notional(order.remaining, order.limit)
         if order.side is Side.BUY:
+            sold, bought = quote.address, base.address
             most = quote.down(money, instrument.quote)
             least = base.up(order.remaining, instrument.base)
-            return cls(venues, quote.address, most, base.address, least, deadline)
-        most = base.down(order.remaining, instrument.base)
-        least = quote.up(money, instrument.quote)
-        return cls(venues, base.address, most, quote.address, least, deadline)
+            data = amm.exact_out(sold, bought, least, most, owner, deadline)
+        else:
+            sold, bought = base.address, quote.address
+            most = base.down(order.remaining, instrument.base)
+            least = quote.up(money, instrument.quote)
+            data = amm.exact_in(sold, bought, most, least, owner, deadline)
+        return cls(venues, sold, most, bought, least, deadline, Exactly.these(data))
 
     @classmethod
     def of_deposit(
         cls, contract: str, token_in: str, amount: int, calldata: Calldata, deadline: int
     ) -> Cover:
         """A deposit of ``amount``, or less, into ``contract``; nothing comes back."""
-        return cls({contract: contract}, token_in, amount, NOTHING, 0, deadline, calldata=calldata)
+        return cls({contract: contract}, token_in, amount, NOTHING, 0, deadline, calldata)
 
     def require(self, action: Action, deadline: int) -> None:
         """Refuse an action that reaches further.
@@ -92,8 +106,4 @@ class Cover:
             raise ExecutionError("value", call.value, f"at most {self.most_value} wei are covered")
         if deadline > self.deadline:
             raise ExecutionError("deadline", deadline, f"the leg ends at {self.deadline}")
-        if self.calldata is not None:
-            self.calldata.require(call.data)
-        elif action.token_out == NOTHING or action.min_out <= 0:
-            fix = "nothing need come back, so the cover must say what the calldata may be"
-            raise ExecutionError("calldata", call.data[:4].hex(), fix)
+        self.calldata.require(call.data)

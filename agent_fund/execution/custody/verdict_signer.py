@@ -21,7 +21,8 @@ class VerdictSigner:
     Args:
         key: the guard's; never the executor's (the module refuses that too).
         mandate_hash: the 32 bytes of the mandate in force, as the module has it.
-        covers: the cover of an admitted leg by its id.
+        covers: the cover of an admitted leg by its id, of those alone that are for this module's
+            Safe: under another's a leg would be done a second time.
     """
 
     def __init__(

@@ -13,7 +13,8 @@ class Amm(Protocol):
     """A deployment of one exchange's contracts on one chain.
 
     Every method that asks the chain raises ChainSilent or Web3RPCError if it does not answer, and
-    the latter too where the pool cannot do what is asked.
+    the latter too where the pool cannot do what is asked. What swaps move is the pool's reckoning:
+    what a token keeps of a transfer, or takes on top, is not in it.
     """
 
     @property

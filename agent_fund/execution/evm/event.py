@@ -15,7 +15,7 @@ from eth_utils.address import to_checksum_address
 
 from agent_fund.execution.evm.abi import topic
 from agent_fund.execution.evm.chain import Chain
-from agent_fund.execution.evm.receipt import Log
+from agent_fund.execution.evm.receipt import Log, Receipt
 
 SPAN = 10_000
 """Blocks that one ``eth_getLogs`` asks for: nodes refuse much longer ranges."""
@@ -66,6 +66,13 @@ class Event:
             name: _checksum(kind, value) for (kind, name), value in zip(named, values, strict=True)
         }
 
+    def stated(self, found: Found, address: str, receipt: Receipt) -> bool:
+        """Whether ``receipt`` is of that transaction in that block, and has this very event."""
+        if (receipt.hash, receipt.block) != (found.transaction, found.block):
+            return False
+        logs = [one for one in receipt.logs if one.index == found.index]
+        return any(one.address == address and self.read(one) == found.arguments for one in logs)
+
     async def find(
         self,
         chain: Chain,
@@ -85,6 +92,7 @@ class Event:
         """
         topics = [self.topic, *(None if one is None else _word(one) for one in indexed)]
         found: list[Found] = []
+        seen: set[tuple[str, Log]] = set()
         for start in range(max(first, 0), last + 1, SPAN):
             asked = {
                 "address": address,
@@ -100,9 +108,12 @@ class Event:
                     one is None or one == found_topic
                     for one, found_topic in zip(topics, log.topics, strict=False)
                 )
-                if arguments is not None and log.address == address and asked_for:
-                    block, hash = int(answer["blockNumber"], 16), answer["transactionHash"]
-                    found.append(Found(arguments, block, hash.lower(), log.index))
+                block, hash = int(answer["blockNumber"], 16), answer["transactionHash"].lower()
+                if arguments is None or log.address != address or not asked_for:
+                    continue
+                if (hash, log) not in seen:  # told of twice, it is one event all the same
+                    seen.add((hash, log))
+                    found.append(Found(arguments, block, hash, log.index))
         return found
 
 

@@ -2,7 +2,8 @@
 
 What is bid is the tip that recent blocks paid on top of twice the base fee, so that the base fee
 may rise six blocks in a row by its largest step (1/8) before the bid falls short. Only the base
-fee and the tip are paid.
+fee and the tip are paid. What is bid leaves room under the cap for one step more, so that it can
+always be cancelled.
 """
 
 from __future__ import annotations
@@ -42,18 +43,27 @@ class FeePolicy:
     cap: int = 500 * 10**9
     least_tip: int = 10**8
 
-    def bid(self, history: Mapping[str, Any]) -> Fees:
+    @property
+    def highest(self) -> int:
+        """The highest bid for what may have to be cancelled: raised, it is not above the cap."""
+        return self.cap * 8 // 9
+
+    def bid(self, history: Mapping[str, Any], *, last: bool = False) -> Fees:
         """The fees for a transaction now, by the answer of ``eth_feeHistory``.
 
+        Args:
+            last: whether it only frees a nonce: then it may go up to the cap, and wait there
+                however dear gas is.
+
         Raises:
-            ExecutionError: if not even the next block's base fee and the tip are under the cap.
+            ExecutionError: if not even the next block's base fee and the tip are under the highest.
         """
         base, tip = self._next_block(history)
-        if base + tip > self.cap:
-            raise ExecutionError(
-                "gas price", base + tip, f"wait until it is under the cap of {self.cap} wei"
-            )
-        return Fees(min(2 * base + tip, self.cap), tip)
+        if base + tip > self.highest and not last:
+            fix = f"wait until it is under {self.highest}; the cap is {self.cap} wei"
+            raise ExecutionError("gas price", base + tip, fix)
+        maximum = min(2 * base + tip, self.cap if last else self.highest)
+        return Fees(maximum, min(tip, maximum))
 
     def price(self, history: Mapping[str, Any]) -> int:
         """What a unit of gas would cost in the next block, tip included, in wei."""
@@ -64,16 +74,19 @@ class FeePolicy:
         tips = sorted(int(row[0], 16) for row in history.get("reward") or () if row)
         return base, max(tips[len(tips) // 2] if tips else 0, self.least_tip)
 
-    def replacement(self, before: Fees, history: Mapping[str, Any]) -> Fees:
+    def replacement(self, before: Fees, history: Mapping[str, Any], *, last: bool = False) -> Fees:
         """The fees in the place of ``before``: raised, and no less than what is bid now.
 
+        Args:
+            last: as for ``bid``: whether it cancels.
+
         Raises:
-            ExecutionError: if that is above the cap.
+            ExecutionError: if that is above the highest, or the cap.
         """
-        raised, now = before.raised(), self.bid(history)
-        fees = Fees(max(raised.maximum, now.maximum), max(raised.tip, now.tip))
-        if raised.maximum > self.cap:
-            raise ExecutionError(
-                "fee of a replacement", raised.maximum, f"the cap is {self.cap} wei; wait"
-            )
-        return fees
+        most = self.cap if last else self.highest
+        raised, now = before.raised(), self.bid(history, last=last)
+        if raised.maximum > most:
+            fix = f"wait, {most} is the most; the cap is {self.cap} wei"
+            raise ExecutionError("fee of a replacement", raised.maximum, fix)
+        maximum = max(raised.maximum, now.maximum)
+        return Fees(maximum, max(raised.tip, now.tip))

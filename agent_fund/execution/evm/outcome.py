@@ -1,7 +1,8 @@
 """Outcome: what became of a batch, by receipts and nonces alone, safe against reorganisations.
 
 A transaction can be mined until its nonce is taken, and that is sure only where ``finality``
-blocks stand on top. So nothing is called replaced, or final, by the latest block's word.
+blocks stand on top. So nothing is called replaced, or final, by the latest block's word; and
+nothing is called replaced because a receipt is missing, but only by what stands in its place.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from dataclasses import dataclass
 from web3.exceptions import Web3RPCError
 
 import agent_fund.execution.recursion  # noqa: F401 - keeps Python's limit of recursion
-from agent_fund.execution.evm.batch import Batch
-from agent_fund.execution.evm.chain import Chain
+from agent_fund.execution.evm.batch import Batch, Signed
+from agent_fund.execution.evm.chain import Chain, ChainSilent
+from agent_fund.execution.evm.nonce import settled_count, taker
 from agent_fund.execution.evm.receipt import Receipt
 
 
@@ -24,7 +26,7 @@ class BatchState(enum.Enum):
     PENDING = "pending"  # not all are mined, and they can still be
     MINED = "mined"  # all of them, and none reverted
     REVERTED = "reverted"
-    REPLACED = "replaced"  # something else took a nonce for good
+    REPLACED = "replaced"  # another transaction, that is known, took a nonce for good
 
 
 @dataclass(frozen=True)
@@ -60,15 +62,12 @@ async def outcome_of(
         replacements: by nonce, hashes of other transactions of ours that may have taken it.
 
     Raises:
-        ChainSilent, Web3RPCError: if the chain does not answer.
+        ChainSilent, Web3RPCError: if the chain does not answer, or a nonce is taken for good and
+            the node shows neither a receipt of ours nor what else took it.
     """
     # In this order: were the receipts read first, a transaction that is mined in between would
     # seem to have been replaced.
-    settled = await chain.head() - chain.finality
-    taken = 0
-    if settled >= 0:
-        answer = await chain.rpc("eth_getTransactionCount", batch.sender, hex(settled))
-        taken = int(answer, 16)
+    settled, taken = await settled_count(chain, batch.sender)
     found = await _receipts(
         chain,
         {
@@ -79,19 +78,33 @@ async def outcome_of(
     )
     own = {hash for one in batch.transactions for hash in one.hashes}
     by_nonce = {nonce: done for nonce, done in found if done.hash in own}
+    replaced = {nonce for nonce, done in found if done.hash not in own and done.block <= settled}
     receipts = tuple(by_nonce.get(one.nonce) for one in batch.transactions)
     pooled = True
     for one, done in zip(batch.transactions, receipts, strict=True):
         if done is None and one.nonce >= taken:
             known = await chain.rpc("eth_getTransactionByHash", one.hash)
             pooled = pooled and known is not None
+        elif done is None and not one.approval and one.nonce not in replaced:
+            await _require_other(chain, batch.sender, one, settled)
     return Outcome(
         _state(batch, receipts, taken),
         receipts,
-        batch.nonces[-1] < taken,
+        batch.nonces[-1] < taken
+        and all(done is None or done.block <= settled for done in receipts),
         pooled,
         sum(done.cost for _, done in found),
     )
+
+
+async def _require_other(chain: Chain, sender: str, one: Signed, settled: int) -> None:
+    """Require that what took the nonce of ``one`` is neither a version of it nor the same call."""
+    other = await taker(chain, sender, one.nonce, settled)
+    call, _, _ = one.read()
+    same = (call.to.lower(), "0x" + call.data.hex(), call.value)
+    said = (str(other["to"]).lower(), str(other["input"]).lower(), int(other["value"], 16))
+    if str(other["hash"]).lower() in one.hashes or said == same:
+        raise ChainSilent(f"{other['hash']} did it in nonce {one.nonce}; its receipt is missing")
 
 
 def _state(batch: Batch, receipts: tuple[Receipt | None, ...], taken: int) -> BatchState:

@@ -1,8 +1,12 @@
 """SwapAdapter: a venue made of an automated market maker's pools on one chain.
 
-An order is one swap, whole or not at all, that cannot cost more or bring less than its limit says,
-because the chain itself checks it. What moved is read from the transfers in the receipt. An order
-is CANCELED only when its nonce is taken for good by something that moved nothing.
+An order is one swap, whole or not at all. The router reverts one that costs more or brings less
+than its limit says, as the pool reckons; what a token keeps of a transfer it does not see. So what
+would miss the limit by the account's own balances, simulated, is not signed. A fee that a token
+switches on after that is not caught at a plain key's account, and such a trade is no fill of its
+order; a Safe's module looks at the balances in the transaction itself. What moved is read from the
+transfers in the receipt. An order is CANCELED only when its nonce is taken for good by something
+that moved nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from agent_fund.execution.evm.history import trades_since
 from agent_fund.execution.evm.lane import Lane
 from agent_fund.execution.evm.outcome import BatchState, Outcome
 from agent_fund.execution.evm.pools import Pools, SwapConfig
+from agent_fund.execution.evm.terms import Terms
 from agent_fund.execution.live.adapter import (
     Capabilities,
     Execution,
@@ -120,13 +125,15 @@ class SwapAdapter:
         """The signed batch for ``order``: an exact allowance, the swap, and no allowance again.
 
         Raises:
-            ExecutionError: if the swap cannot happen within its limit now, or the chain does not
-                answer; nothing has left, and nothing that was signed will.
+            ExecutionError: if the swap cannot happen within its limit now, by what would leave the
+                account and reach it, or the chain does not answer; nothing has left, and nothing
+                that was signed will.
         """
         action = self._action(order, deadline)
         try:
             calls = await self._account.calls(action, order.order_id, deadline)
-            batch = await self._lane.sign(calls, deadline)
+            terms = Terms(self._account.address, action)
+            batch = await self._lane.sign(calls, deadline, terms)
         except UNCERTAIN as error:
             raise ExecutionError(
                 f"order {order.order_id}", str(error), "nothing was sent; try again"
@@ -156,6 +163,8 @@ class SwapAdapter:
             late = await self._chain.now() > prepared.deadline
             if not outcome.pooled:
                 await self._lane.resend(batch)
+            if outcome.state is BatchState.PENDING:
+                await self._lane.tend()
         except UNCERTAIN as error:
             return Report(prepared.leg_id, LegState.UNKNOWN, detail=str(error))
         return self._report(prepared, outcome, late=late)
