@@ -11,11 +11,14 @@ record of another kind or when the leaf is full.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from agent_fund.audit.canonical import JSON, encode, sha256_hex
+from agent_fund.audit.changed import changed
 from agent_fund.audit.errors import AuditError
 from agent_fund.audit.log import Log
 from agent_fund.audit.merkle import leaf_hash
+from agent_fund.audit.schema import parse
 
 MARK_ROWS = 64
 _MARK_BYTES = 7000
@@ -23,6 +26,9 @@ _MARK_BYTES = 7000
 
 class ResumeError(AuditError):
     """The run that is being resumed is not the one that the log holds."""
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.seen}; {self.fix}"
 
 
 class Recorder:
@@ -46,6 +52,10 @@ class Recorder:
     def replaying(self) -> bool:
         """Whether the records made so far all stood in the log before."""
         return self._next < self._standing
+
+    def standing(self) -> dict[str, Any] | None:
+        """What a run that is made again has to write next; None where it is to go on by itself."""
+        return parse(self._log.leaf(self._next)) if self.replaying else None
 
     def append(self, record: Mapping[str, JSON]) -> int:
         """Write ``record`` after all marks held back; returns its index.
@@ -125,14 +135,18 @@ class Recorder:
         self._log.flush()
         return self._log.root()
 
+    def _known(self, digest: str) -> bytes | None:
+        return self._log.blob(digest) if self._log.has_blob(digest) else None
+
     def _put(self, body: bytes) -> int:
         index = self._next
         if index < self._standing:
             if self._log.leaf(index) != body:
+                what = changed(self._log.leaf(index), body, self._known)
                 raise ResumeError(
-                    f"record {index}",
-                    self._log.leaf(index)[:200].decode("utf-8", "replace"),
-                    f"the resumed run makes {body[:200].decode()}: its inputs or code have changed",
+                    f"record {index}" if index else "record 0, with which the run began",
+                    what,
+                    "undo what has changed since, or begin a new run",
                 )
         else:
             self._log.append(body)

@@ -12,7 +12,9 @@ from agent_fund.backtest.provenance import (
     file_digest,
     lock_digest,
 )
+from agent_fund.backtest.runfile.paper import LiveModelSection
 from agent_fund.backtest.runfile.section import jsonable
+from agent_fund.backtest.runfile.strategy import ModelSection
 from agent_fund.fund.instruments import instrument_json
 from agent_fund.guard.kernel.codec import dumps
 
@@ -32,17 +34,8 @@ def genesis(
     mandate = dumps(parts.mandate.to_json())
     config = dumps(jsonable(runfile.model_dump(by_alias=True)))
     blobs = {hashlib.sha256(body).hexdigest(): body for body in (mandate, config)}
-    cassette = parts.cassette()
-    model: dict[str, JSON] = {}
-    if cassette is not None and runfile.strategy.model is not None:
-        header = cassette.header
-        model = {
-            "name": header.model,
-            "weights": header.weights_sha256 or "",
-            "server": header.server,
-            "recorded": header.recorded,
-            "cassette": cassette.digest,
-        }
+    live = runfile.paper.model if mode == PAPER and runfile.paper is not None else None
+    model = _recorded(parts) if live is None else _asked(runfile.strategy.model, live)
     record: dict[str, JSON] = {
         "kind": "genesis",
         "v": VERSION,
@@ -66,6 +59,27 @@ def genesis(
         "secret": {"public": True, "hex": REPLAY_SECRET.hex()},
     }
     return record, blobs
+
+
+def _recorded(parts: Parts) -> dict[str, JSON]:
+    """The model whose answers a cassette holds; empty for a strategy that asks none."""
+    cassette = parts.cassette()
+    if cassette is None:
+        return {}
+    header = cassette.header
+    return {
+        "name": header.model,
+        "weights": header.weights_sha256 or "",
+        "server": header.server,
+        "recorded": header.recorded,
+        "cassette": cassette.digest,
+    }
+
+
+def _asked(model: ModelSection | None, live: LiveModelSection) -> dict[str, JSON]:
+    """The model that is asked while the run goes on; its weights are its server's word."""
+    name = "" if model is None else model.name
+    return {"name": name, "weights": "", "server": live.url, "recorded": "", "cassette": ""}
 
 
 def run_digest(record: dict[str, JSON]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from agent_fund.audit.canonical import JSON
-from agent_fund.audit.track_record import deepest, share_text, track_record
+from agent_fund.audit.track_record import deepest, share_text, share_up, track_record
 from agent_fund.backtest.coverage import coverage
 from agent_fund.backtest.history import places_of
 from agent_fund.backtest.metrics import decimal_text, ratios
@@ -65,7 +65,7 @@ def summarize(
         twin: dict[str, JSON] = {
             "nav": str(from_units(final, scale)),
             "total_return": share_text(Fraction(final, parts.cash) - 1),
-            "max_drawdown": share_text(-deepest(unguarded)),
+            "max_drawdown": share_up(-deepest(unguarded)),
             **ratios(frame["unguarded_nav"]),
         }
         cost = float(frame["unguarded_nav"].iloc[-1] - frame["nav"].iloc[-1])

@@ -134,7 +134,7 @@ def wire(runfile: Path, folder: Path, content: dict, running: Devnet) -> Wired:
             parts.currency,
             Keyring(folder),
             bytes(32),
-            lambda leg: None,
+            lambda venue, leg: None,
             lambda order: bytes(32),
         )
         wired = await wiring.build()
