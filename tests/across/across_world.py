@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -119,6 +119,22 @@ class Forgetful(Chain):
         return replace(found, logs=tuple(log for log in found.logs if log.index not in moved))
 
 
+class Forging(Chain):
+    """A connection to a node that forges: logs, or which transaction a receipt is of."""
+
+    forge: Callable[[list[Any]], list[Any]]
+    answered: Mapping[str, str]
+
+    async def rpc(self, method: str, *parameters: Any) -> Any:
+        """The node's answer, logs forged."""
+        answer = await super().rpc(method, *parameters)
+        return self.forge(answer) if method == "eth_getLogs" else answer
+
+    async def receipt(self, hash: str) -> Receipt | None:
+        """The receipt of the transaction that is answered for this one."""
+        return await super().receipt(self.answered.get(hash, hash))
+
+
 class World:
     """The carrier of one test, and what it may do to the chains."""
 
@@ -148,8 +164,23 @@ class World:
         one, anvil = self.places[place], self.anvils[place]
         blind = Forgetful(place, anvil.url, anvil.chain_id, one.chain.finality)
         blind.kept = kept
-        self._others.append(blind)
-        places = [self.rewired(one, blind) if p is one else p for p in self.places.values()]
+        return self._over(one, blind)
+
+    def deceived(
+        self,
+        place: str,
+        forge: Callable[[list[Any]], list[Any]],
+        answered: Mapping[str, str] | None = None,
+    ) -> AcrossCarrier:
+        """A carrier whose node there forges logs, or answers other transactions' receipts."""
+        one, anvil = self.places[place], self.anvils[place]
+        node = Forging(place, anvil.url, anvil.chain_id, one.chain.finality)
+        node.forge, node.answered = forge, answered or {}
+        return self._over(one, node)
+
+    def _over(self, place: Place, chain: Chain) -> AcrossCarrier:
+        self._others.append(chain)
+        places = [self.rewired(p, chain) if p is place else p for p in self.places.values()]
         return AcrossCarrier("across", USD, places, FEE, seconds=30, refund_seconds=REFUND)
 
     def rewired(self, place: Place, chain: Chain) -> Place:

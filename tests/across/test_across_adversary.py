@@ -271,6 +271,68 @@ def test_one_refund_for_two_deposits_of_one_amount_ends_one(chains: list[Deploym
     play(chains, scenario)
 
 
+async def deposited_for_elsewhere(world: World, amounts: list[int]) -> None:
+    """A stranger's deposits in the fund's name, for a chain where the fund has no place."""
+    side, chain = world.sides["east"], world.chains["east"]
+    stranger = (await chain.rpc("eth_accounts"))[7]
+    await mint(side.deployer, side.token.address, stranger, sum(amounts))
+    own = Deployer(chain, stranger)
+    await allow_all(own, side.token.address, side.spoke_pool)
+    route = call_data("setEnableRoute(address,uint256,bool)", side.token.address, 10, True)
+    await side.deployer.transact(side.spoke_pool, route)
+    for amount in amounts:
+        now = await chain.now()
+        data = call_data(
+            "depositV3(address,address,address,address,uint256,uint256,uint256,address,"
+            "uint32,uint32,uint32,bytes)",
+            *(world.signer.address, stranger, side.token.address, stranger, amount, amount, 10),
+            *("0x" + "00" * 20, now, now + 300, 0, b""),
+        )
+        await own.transact(side.spoke_pool, data, sender=stranger)
+
+
+@pytest.mark.parametrize("paid", [[], [1], [1, 2_000_000]], ids=["none", "one", "both"])
+def test_gifts_for_a_third_chain_hide_no_refund(chains: list[Deployment], paid: list[int]) -> None:
+    """A hub pays what it owes one address in one sum; which gifts are in it, nobody here knows."""
+
+    async def scenario(world: World) -> None:
+        world.relayer.filling = Filling.NEVER
+        prepared, _ = await opened(world)
+        await deposited_for_elsewhere(world, [1, 2_000_000])
+        world.expire()
+        world.finalize()
+        side = world.sides["east"]
+        await mint(side.deployer, side.token.address, side.spoke_pool, sum(paid))
+        units = side.token.exactly(AMOUNT, USD)
+        await world.relayer.pay(31337, world.signer.address, units + sum(paid))
+        world.finalize()
+        report = await world.status(prepared)
+        assert (report.state, report.received) == (LegState.REFUNDED, AMOUNT)
+        assert await world.held("east") == FUND + side.token.arrived(sum(paid), USD)
+
+    play(chains, scenario)
+
+
+def test_a_gift_alone_or_a_sum_that_no_gift_explains_refunds_nothing(
+    chains: list[Deployment],
+) -> None:
+    async def scenario(world: World) -> None:
+        world.relayer.filling = Filling.NEVER
+        prepared, _ = await opened(world)
+        await deposited_for_elsewhere(world, [1, 5])
+        world.expire()
+        world.finalize()
+        side = world.sides["east"]
+        await mint(side.deployer, side.token.address, side.spoke_pool, 10**12)
+        units = side.token.exactly(AMOUNT, USD)
+        for amount in (1, 5, units - 1, units + 2, units + 7):
+            await world.relayer.pay(31337, world.signer.address, amount)
+        world.finalize()
+        assert await world.state(prepared) is LegState.REFUND_PENDING
+
+    play(chains, scenario)
+
+
 def test_a_refund_of_another_amount_is_nobodys(chains: list[Deployment]) -> None:
     async def scenario(world: World) -> None:
         world.relayer.filling = Filling.NEVER

@@ -16,8 +16,14 @@ from agent_fund.execution.errors import ExecutionError
 
 AMOUNTS = st.integers(1, 6)
 CLAIMS = st.lists(
-    st.tuples(AMOUNTS, st.integers(0, 9), st.integers(0, 9), st.booleans()), max_size=7
-).map(lambda rows: [Claim(number, *row) for number, row in enumerate(rows)])
+    st.tuples(
+        AMOUNTS,
+        st.integers(0, 9),
+        st.integers(0, 9),
+        st.sampled_from([(True, False), (False, False), (False, True)]),
+    ),
+    max_size=7,
+).map(lambda rows: [Claim(number, *row[:3], *row[3]) for number, row in enumerate(rows)])
 PAYMENTS = st.lists(st.tuples(AMOUNTS | st.integers(1, 20), st.integers(0, 12)), max_size=7).map(
     lambda rows: [Payment(*row) for row in sorted(rows, key=lambda row: row[1])]
 )
@@ -41,6 +47,39 @@ def test_a_doubtful_claim_stops_what_it_may_be_owed() -> None:
     assert refunded(later, [Payment(9, 9)]) == {2, 3}  # what expires later is in no sum's way
 
 
+def test_a_sum_may_hold_foreign_deposits_and_ends_as_many_of_ours_as_fit() -> None:
+    ours = [Claim(1, 50, 10, 2, True), Claim(2, 30, 11, 2, True)]
+    gifts = [Claim(number, 7, 5, 2, False, True) for number in (3, 4)]
+    both = ours + gifts
+    assert refunded(both, [Payment(57, 9)]) == {1}
+    assert refunded(both, [Payment(64, 9)]) == {1}
+    assert refunded(both, [Payment(87, 9)]) == refunded(both, [Payment(94, 9)]) == {1, 2}
+    assert refunded(both, [Payment(80, 9)]) == {1, 2}
+    assert refunded(both, [Payment(30, 9)]) == {2}
+    for alone in (7, 14, 51, 58, 79, 101):
+        assert refunded(both, [Payment(alone, 9)]) == frozenset()
+    assert refunded(both, [Payment(57, 2)]) == frozenset()  # nothing of it was there yet
+    # One refund each: the gifts are used up, and what is left is nobody's.
+    assert refunded(both, [Payment(14, 9), Payment(57, 9)]) == frozenset()
+    assert refunded(both, [Payment(64, 9), Payment(37, 9), Payment(30, 9)]) == {1, 2}
+
+
+def test_an_uncertain_claim_stops_a_sum_with_foreign_deposits() -> None:
+    gift = Claim(3, 7, 5, 2, False, True)
+    claims = [Claim(1, 50, 10, 2, True), Claim(2, 30, 11, 2, False), gift]
+    assert refunded(claims, [Payment(57, 9)]) == frozenset()
+    assert refunded(claims, [Payment(50, 9)]) == {1}
+    assert refunded([claims[0], replace(claims[1], certain=True), gift], [Payment(57, 9)]) == {1}
+
+
+def test_very_many_foreign_deposits_neither_hide_a_refund_nor_cost_time() -> None:
+    ours = [Claim(1, 10**9, 10, 2, True), Claim(2, 10**9 + 1, 11, 2, True)]
+    gifts = [Claim(3 + number, 2**number, 5, 2, False, True) for number in range(200)]
+    assert refunded(ours + gifts, [Payment(10**9 + 12_345_678, 9)]) == {1}
+    assert refunded(ours + gifts, [Payment(10**9 - 1, 9)]) == frozenset()
+    assert refunded(ours + gifts[:5], [Payment(10**9 + 32, 9)]) == frozenset()
+
+
 @settings(deadline=None)
 @given(CLAIMS, PAYMENTS)
 def test_never_more_is_refunded_than_was_paid(claims: list[Claim], payments: list[Payment]) -> None:
@@ -60,7 +99,7 @@ def test_what_was_said_stays_true_as_more_becomes_known(
     before = refunded(claims, payments[:known])
     later = []
     for claim in claims:
-        if claim.certain:
+        if claim.certain or claim.foreign:
             later.append(claim)
         elif data.draw(st.booleans()):  # it had not been filled; or else it had
             later.append(replace(claim, certain=True))

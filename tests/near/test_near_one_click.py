@@ -196,6 +196,31 @@ def test_a_lost_answer_to_the_deposit_sends_no_second_one(fault: str) -> None:
     on_trip(check)
 
 
+def test_a_deposit_that_one_node_does_not_know_yet_is_not_rejected() -> None:
+    """One node of an endpoint says that the nonce is used, another has no such transaction."""
+
+    async def check(t: Trip) -> None:
+        prepared = await t.prepared()
+        t.w.near.node.arm("tx", "unknown", 2)
+        assert (await t.carrier.submit(prepared)).state is LegState.UNKNOWN
+        assert t.w.balance("fund.near", USD) == 9 * 10**8
+        assert (await t.states(prepared, 3))[-1] is LegState.SETTLED
+
+    on_trip(check)
+
+
+def test_a_deposit_that_the_node_has_forgotten_is_not_rejected() -> None:
+    async def check(t: Trip) -> None:
+        prepared = await t.prepared()
+        t.w.near.one_click.arm("submit", "lost")
+        await t.carrier.submit(prepared)
+        t.w.near.chain.advance(50)
+        t.w.near.node.arm("tx", "unknown", 99)
+        assert await t.states(prepared, 2) == [LegState.UNKNOWN] * 2
+
+    on_trip(check)
+
+
 def test_an_agent_that_is_silent_leaves_the_leg_unknown() -> None:
     async def check(t: Trip) -> None:
         prepared = await t.prepared()

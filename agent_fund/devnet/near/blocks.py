@@ -31,13 +31,18 @@ class Account:
 
 @dataclass(frozen=True)
 class Block:
-    """A block, with what it held."""
+    """A block, with what it held, and with the state after it.
+
+    Attributes:
+        marks: of each account's storage. ``nonces``: of each access key, by account and key.
+    """
 
     height: int
     hash: bytes
     time_ns: int
     transaction: str | None
     marks: Mapping[str, int]
+    nonces: Mapping[tuple[str, bytes], int]
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class Chain:
         self.lag = lag
         self._receipts = 0
         genesis = hashlib.sha256(b"a chain on loopback").digest()
-        self.blocks = [Block(0, genesis, clock(), None, {})]
+        self.blocks = [Block(0, genesis, clock(), None, {}, {})]
         self._heights = {genesis: 0}
 
     def create(
@@ -80,6 +80,11 @@ class Chain:
     def final(self) -> Block:
         """The newest block that nothing takes back."""
         return self.blocks[max(0, len(self.blocks) - 1 - self.lag)]
+
+    def block_of(self, digest: bytes) -> Block | None:
+        """The block of that hash."""
+        height = self._heights.get(digest)
+        return None if height is None else self.blocks[height]
 
     def advance(self, blocks: int = 1) -> None:
         """Make blocks without transactions, at the clock's time."""
@@ -172,9 +177,8 @@ class Chain:
             waiting += made
             if receipt.then is not None:
                 waiting.append(self._callback(receipt, result))
-        marks = {name: account.state.mark() for name, account in self.accounts.items()}
         head = self.head
-        self.blocks[-1] = Block(head.height, head.hash, head.time_ns, digest, marks)
+        self.blocks[-1] = Block(head.height, head.hash, head.time_ns, digest, *self._state())
         done = Executed(transaction, digest, head.height, tuple(outcomes))
         self.executed[digest] = done
         return done
@@ -266,9 +270,17 @@ class Chain:
         height = last.height + 1
         digest = hashlib.sha256(last.hash + struct.pack("<Q", height)).digest()
         now = max(self.clock(), last.time_ns)
-        marks = {name: account.state.mark() for name, account in self.accounts.items()}
-        self.blocks.append(Block(height, digest, now, transaction, marks))
+        self.blocks.append(Block(height, digest, now, transaction, *self._state()))
         self._heights[digest] = height
+
+    def _state(self) -> tuple[dict[str, int], dict[tuple[str, bytes], int]]:
+        marks = {name: account.state.mark() for name, account in self.accounts.items()}
+        nonces = {
+            (name, key): nonce
+            for name, account in self.accounts.items()
+            for key, nonce in account.keys.items()
+        }
+        return marks, nonces
 
     def _next_id(self) -> str:
         self._receipts += 1

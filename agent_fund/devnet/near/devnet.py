@@ -6,6 +6,7 @@ registered in the verifier; the fund and the market maker have balances inside i
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,12 @@ class NearDevnet:
             return
         old = self.chain.view(VERIFIER, "current_salt", b"{}", self.chain.head).decode()
         self.chain.call(_OWNER, VERIFIER, "invalidate_salts", {"salts": [old.strip('"')]}, 1)
+
+    def clean_nonces(self, *nonces: bytes) -> None:
+        """Have the verifier forget those of the fund's nonces that it may forget now."""
+        listed = [base64.b64encode(nonce).decode() for nonce in nonces]
+        args = {"nonces": [[FUND, listed]]}
+        self.chain.call(_OWNER, VERIFIER, "cleanup_nonces", args, 1)
 
     def _found(self, tokens: tuple[DevnetToken, ...], fee_pips: int) -> None:
         chain = self.chain

@@ -16,6 +16,7 @@ from agent_fund.devnet.near.state import State
 
 _P = "Smart contract panicked: "
 _I128 = 2**127
+_VERSIONED = bytes.fromhex("5628f6c600")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,17 @@ class Engine:
             self.new_salt()
         self.salts = tuple(salt for salt in self.salts if salt not in salts)
         self._call.state.put("salts", self.salts)
+
+    def clean(self, account: str, nonce: bytes) -> None:
+        """Forget the used nonces that share all but the last byte, if this one can be cleaned."""
+        if nonce[:5] != _VERSIONED or (
+            nonce[5:9] in self.salts and _deadline_ns(nonce) >= self._call.now_ns
+        ):
+            return
+        state = self._call.state
+        for key in [key for key, _ in state.items() if key[:2] == ("nonce", account)]:
+            if key[2][:-1] == nonce[:-1]:
+                state.put(key, None)
 
     def execute(self, payload: Payload) -> None:
         """Check ``payload``, use its nonce up, and do what it says.
@@ -118,9 +130,9 @@ class Engine:
             self._call.event("nep245", "1.0.0", "mt_burn", self._burns)
 
     def _check_nonce(self, payload: Payload) -> None:
-        if payload.nonce[:5] != bytes.fromhex("5628f6c600"):
+        if payload.nonce[:5] != _VERSIONED:
             return
-        deadline_ns = int.from_bytes(payload.nonce[9:17], "little", signed=True)
+        deadline_ns = _deadline_ns(payload.nonce)
         if payload.nonce[5:9] not in self.salts:
             raise Panic(_P + "invalid salt")
         if payload.deadline_ns > deadline_ns:
@@ -227,6 +239,10 @@ class Engine:
                 Promise(self._call.me, "ft_resolve_withdraw", back),
             )
         )
+
+
+def _deadline_ns(nonce: bytes) -> int:
+    return int.from_bytes(nonce[9:17], "little", signed=True)
 
 
 def _int(text: Any) -> int:

@@ -19,7 +19,7 @@ from agent_fund.devnet.near.payloads import read
 
 
 def verifier(fee_pips: int, fee_collector: str, salt: bytes) -> Contract:
-    """The contract; the account ``fee_collector`` may also rotate the salt."""
+    """The contract; ``fee_collector`` may also rotate the salt and clean nonces."""
     fees = Fees(fee_pips, fee_collector)
 
     def execute(call: Call, args: Mapping[str, Any]) -> None:
@@ -64,11 +64,21 @@ def verifier(fee_pips: int, fee_collector: str, salt: bytes) -> Contract:
             engine.new_salt()
         return engine.salts[-1].hex()
 
+    def clean(call: Call, args: Mapping[str, Any]) -> None:
+        if call.predecessor != fee_collector:
+            raise Panic("Insufficient permissions for method cleanup_nonces")
+        call.require_one_yocto()
+        engine = Engine(call, fees, salt)
+        for account, nonces in args["nonces"]:
+            for nonce in nonces:
+                engine.clean(account, base64.b64decode(nonce))
+
     return Contract(
         methods={
             "execute_intents": execute,
             "update_current_salt": rotate,
             "invalidate_salts": rotate,
+            "cleanup_nonces": clean,
             "add_public_key": _add_key,
             "remove_public_key": _remove_key,
             "ft_on_transfer": _deposit,

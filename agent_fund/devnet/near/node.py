@@ -1,7 +1,8 @@
 """The loopback chain's JSON-RPC, as far as clients of intents and chain signatures use it.
 
 Own faults of ``send_tx``: ``dropped`` (accepted, and never included) and ``nonce`` (refused with
-InvalidNonce, though nothing is wrong with it).
+InvalidNonce, though nothing is wrong with it). Of ``tx``: ``unknown`` (as a node that is behind, or
+has forgotten it, answers).
 """
 
 from __future__ import annotations
@@ -28,12 +29,17 @@ class _Error(Exception):
 
 
 class Node(Server):
-    """One node that knows all of ``chain``, but for the heights in ``skipped``."""
+    """One node that knows all of ``chain``, but for the heights in ``skipped``.
+
+    Attributes:
+        oldest: the lowest height that it has kept; no archival node keeps all.
+    """
 
     def __init__(self, chain: Chain) -> None:
         super().__init__()
         self.chain = chain
         self.skipped: set[int] = set()
+        self.oldest = 0
 
     async def open(self) -> None:
         """Listen."""
@@ -70,22 +76,32 @@ class Node(Server):
             case "send_tx":
                 return self._send(params)
             case "tx":
-                return self._result(params["tx_hash"])
+                known = not self.strikes("tx", "unknown")
+                return self._result(params["tx_hash"] if known else "")
         raise _Error("METHOD_NOT_FOUND", method)
 
     def _at(self, params: Mapping[str, Any]) -> Block:
         if "block_id" not in params:
             return self.chain.final if params.get("finality") == "final" else self.chain.head
-        height = int(params["block_id"])
-        if height in self.skipped or not 0 <= height <= self.chain.head.height:
-            raise _Error("UNKNOWN_BLOCK", height)
+        asked = params["block_id"]
+        if isinstance(asked, str):
+            known = self.chain.block_of(base58.b58decode(asked))
+            height = -1 if known is None else known.height
+        else:
+            height = int(asked)
+        if height in self.skipped or not self.oldest <= height <= self.chain.head.height:
+            raise _Error("UNKNOWN_BLOCK", asked)
         return self.chain.blocks[height]
 
     def _block(self, block: Block) -> Any:
         chunk = {"chunk_hash": f"chunk{block.height}", "height_included": block.height}
+        before = max(block.height - 1, 0)
+        while before in self.skipped:
+            before -= 1
         header = {
             "height": block.height,
             "hash": _base58(block.hash),
+            "prev_hash": _base58(self.chain.blocks[before].hash),
             "timestamp_nanosec": str(block.time_ns),
         }
         return {"header": header, "chunks": [chunk]}
@@ -107,9 +123,10 @@ class Node(Server):
                 return {"amount": str(account.balance), "locked": "0", **seen}
             case "view_access_key":
                 key = base58.b58decode(params["public_key"].removeprefix("ed25519:"))
-                if key not in account.keys:
+                nonce = block.nonces.get((account_id, key))
+                if nonce is None:
                     raise _Error("UNKNOWN_ACCESS_KEY", params["public_key"])
-                return {"nonce": account.keys[key], "permission": "FullAccess", **seen}
+                return {"nonce": nonce, "permission": "FullAccess", **seen}
             case "call_function":
                 args = base64.b64decode(params["args_base64"])
                 try:
@@ -176,6 +193,7 @@ def _transaction(done: Executed) -> dict[str, Any]:
     return {
         "hash": done.hash,
         "signer_id": made.signer_id,
+        "public_key": "ed25519:" + _base58(made.public_key),
         "receiver_id": made.receiver_id,
         "nonce": made.nonce,
         "actions": actions,

@@ -87,22 +87,25 @@ class Delivery:
     async def _claims(self, last: int) -> list[Claim]:
         """Every deposit of the token that is refunded to the same account, unless it was filled.
 
-        Those for chains without a place of the fund are not its own: anybody can deposit in its
-        name, and a refund of such a deposit is a gift that ends one of its own no worse.
+        Those for chains without a place of the fund are foreign, since anybody can deposit in its
+        name: what became of them is not known, but a hub's sum may pay them too.
         """
         claims = []
         for relay, block in await self._here.pool.deposits_of(
             self._relay.depositor, self._here.since, last
         ):
+            if relay.input_token != self._relay.input_token:
+                continue
+            terms = (relay.deposit_id, relay.input_amount, relay.fill_deadline, block)
             there = self._chains.get(relay.destination_chain)
-            if relay.input_token != self._relay.input_token or there is None:
+            if there is None:
+                claims.append(Claim(*terms, certain=False, foreign=True))
                 continue
             now = await settled(there.chain)
             if now is not None and await there.pool.filled(relay, now.block):
                 continue
             certain = now is not None and now.time > relay.fill_deadline
-            terms = (relay.deposit_id, relay.input_amount, relay.fill_deadline)
-            claims.append(Claim(*terms, block, certain))
+            claims.append(Claim(*terms, certain))
         return claims
 
     @staticmethod

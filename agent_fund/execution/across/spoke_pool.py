@@ -1,7 +1,8 @@
 """SpokePool: what one chain's pool says of deposits, fills and refunds; read, never written.
 
 An event alone moves nothing: a fill, or a refund, counts with the ERC-20 Transfer that brought it,
-in the same transaction, between the pool's own events, so that no Transfer counts twice.
+in the same transaction, between the pool's own events, so that no Transfer counts twice. The
+receipt must be of the transaction that was asked for, and have the event itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from agent_fund.execution.across.contracts import (
 from agent_fund.execution.across.relay import Relay
 from agent_fund.execution.evm.abi import call_data
 from agent_fund.execution.evm.chain import Chain
+from agent_fund.execution.evm.event import Event, Found
 from agent_fund.execution.evm.past import call_at
 from agent_fund.execution.evm.receipt import Receipt, TokenTransfer
 
@@ -72,7 +74,7 @@ class SpokePool:
             if int(recipient, 16) != int(relay.recipient, 16) or message:
                 continue
             receipt = await self._chain.receipt(found.transaction)
-            if receipt is None or not receipt.ok:
+            if receipt is None or not self._holds(receipt, FILLED_RELAY, found):
                 continue
             end = min((one for one in self._own_events(receipt) if one > found.index), default=None)
             for moved in _between(receipt.transfers(), found.index, end):
@@ -100,7 +102,7 @@ class SpokePool:
                 if address == depositor and leaf["l2TokenAddress"] == token and amount
             ]
             receipt = await self._chain.receipt(found.transaction) if due else None
-            if receipt is None or not receipt.ok:
+            if receipt is None or not self._holds(receipt, REFUND_EXECUTED, found):
                 continue
             # The pool pays a leaf's refunds out, then emits the leaf's one event.
             start = max((one for one in self._own_events(receipt) if one < found.index), default=-1)
@@ -127,6 +129,9 @@ class SpokePool:
         """The wrapped coin, which a fill pays out as coin and not as a token; lower case."""
         answer = await self._chain.call(self.address, call_data(WRAPPED_NATIVE))
         return "0x" + answer[-20:].hex()
+
+    def _holds(self, receipt: Receipt, event: Event, found: Found) -> bool:
+        return receipt.ok and event.stated(found, self.address, receipt)
 
     def _own_events(self, receipt: Receipt) -> list[int]:
         topics = {FILLED_RELAY.topic, REFUND_EXECUTED.topic, DEPOSITED.topic}

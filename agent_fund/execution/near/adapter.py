@@ -4,7 +4,8 @@ What is signed is rehearsed on the chain and published only by ``submit``, once 
 the bytes durable: whoever has seen them can execute them, the node that rehearses them too. The
 relay finds the counterparty; it is believed in nothing. A fill is believed from a transaction
 of the chain, found by its hash or by the nonce that it used up, whose events carry our intent hash.
-An order is CANCELED only when a final block proves that its nonce can no longer be used by it.
+An order is CANCELED only when final blocks prove that its nonce was not used by it, and can no
+longer be.
 """
 
 from __future__ import annotations
@@ -144,7 +145,7 @@ class NearIntents:
             raise ExecutionError(
                 f"deadline of {order.order_id}", deadline, "it, or the offer's, has passed already"
             )
-        salt = await self._verifier.salt()
+        salt = await self._verifier.salt(block.height)
         nonce = VersionedNonce(salt, deadline * 10**9, self._random(RANDOM_BYTES)).encode()
         signed = await self._sign([token_diff(offer.swap.diff)], nonce, deadline)
         params = {"quote_hashes": [offer.quote.quote_hash], "signed_data": dict(signed.body)}

@@ -1,8 +1,8 @@
 """Lane: one access key's nonces; each transaction is signed once, and sent as often as needed.
 
 NEAR wants each nonce larger than the key's last, not the next one. A transaction that a later one
-has overtaken can therefore never run: the lane says so (``DEAD``) only after a final block says
-that the nonce is used up, and the chain then still does not know the transaction.
+has overtaken can therefore never run: the lane says so (``DEAD``) only with the hash of the other
+one, from the block in which the nonce was taken; until then a used nonce is a doubt.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from agent_fund.execution.live.signing import Ed25519Signer
 from agent_fund.execution.near.errors import NearRefused, NearUnreachable
+from agent_fund.execution.near.overtaking import overtaker
 from agent_fund.execution.near.rpc import NearRpc, Result
 from agent_fund.execution.near.transaction import FunctionCall, NearTransaction, sign_call
 
@@ -21,7 +22,7 @@ _STEP = 100_000
 
 
 class Fate(enum.Enum):
-    """What the chain knows of a transaction."""
+    """What is known of a transaction; what is DONE or DEAD stays so."""
 
     UNKNOWN = "unknown"
     PENDING = "pending"
@@ -84,17 +85,21 @@ class Lane:
     async def outcome(self, transaction: NearTransaction) -> Outcome:
         """What the chain knows of ``transaction``; asked by hash, nothing is sent."""
         try:
-            used, _ = await self._rpc.access_key_nonce(self.account_id, self._signer.public_key)
+            key = self._signer.public_key
+            used, seen = await self._rpc.access_key_nonce(self.account_id, key)
             result = await self._rpc.result(transaction.hash, self.account_id)
+            if result is not None:
+                return Outcome(Fate.DONE, result)
+            if used < transaction.nonce:
+                return Outcome(Fate.PENDING)
+            other = await overtaker(self._rpc, transaction, self.account_id, key, seen)
         except NearUnreachable as error:
             return Outcome(Fate.UNKNOWN, detail=str(error.value))
         except NearRefused as error:
             return Outcome(Fate.UNKNOWN, detail=f"{error.value}: {error.fix}")
-        if result is not None:
-            return Outcome(Fate.DONE, result)
-        if used >= transaction.nonce:
-            return Outcome(Fate.DEAD, detail="its nonce is used up, and the chain has no such")
-        return Outcome(Fate.PENDING)
+        if other is None:
+            return Outcome(Fate.UNKNOWN, detail="its nonce is used; the node does not say by what")
+        return Outcome(Fate.DEAD, detail=f"{other} took its nonce")
 
     async def run(self, call: FunctionCall, tries: int = 20) -> Result:
         """Sign and send ``call``, and wait until it is executed.

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from agent_fund.execution.near.encoding import base58_bytes, ed25519_text
+from agent_fund.execution.near.encoding import base58_bytes, base58_text, ed25519_text
 from agent_fund.execution.near.errors import NearRefused, NearUnreachable
 
 _DOUBTFUL = frozenset(
@@ -35,11 +35,27 @@ _DOUBTFUL = frozenset(
 
 @dataclass(frozen=True)
 class Block:
-    """A block's height, hash, and time in nanoseconds since 1970."""
+    """A block's height, hash, time in nanoseconds since 1970, and the hash of the one before."""
 
     height: int
     hash: bytes
     time_ns: int
+    previous: bytes
+
+
+@dataclass(frozen=True)
+class Included:
+    """A transaction that stands in a block; whether it ran is another question.
+
+    Attributes:
+        args: the arguments of its calls, the chain's base64 joined by spaces.
+    """
+
+    hash: str
+    signer_id: str
+    public_key: str
+    nonce: int
+    args: str
 
 
 @dataclass(frozen=True)
@@ -98,29 +114,25 @@ class NearRpc:
         """The newest final block."""
         return _block(await self._ask("block", {"finality": "final"}))
 
-    async def block(self, height: int) -> Block | None:
-        """The block at ``height``; None if that height was skipped or is not there."""
+    async def block(self, at: int | bytes) -> Block | None:
+        """The block of that height or hash; None if it was skipped or is not there."""
         try:
-            return _block(await self._ask("block", {"block_id": height}))
+            return _block(await self._ask("block", {"block_id": _block_id(at)}))
         except NearUnreachable as error:
             if error.value == "UNKNOWN_BLOCK":
                 return None
             raise
 
-    async def transactions(self, height: int) -> tuple[tuple[str, str, str], ...]:
-        """(hash, signer, arguments of its calls) of what was included in the block at ``height``.
+    async def transactions(self, of: Block) -> tuple[Included, ...]:
+        """All that was included in the block.
 
-        Arguments are the chain's base64, joined by spaces.
+        Raises:
+            NearUnreachable: if the node does not have all of it.
         """
-        try:
-            block = await self._ask("block", {"block_id": height})
-        except NearUnreachable as error:
-            if error.value == "UNKNOWN_BLOCK":
-                return ()
-            raise
+        block = await self._ask("block", {"block_id": _block_id(of.hash)})
         found = []
         for header in block["chunks"]:
-            if header["height_included"] != height:
+            if header["height_included"] != of.height:
                 continue  # an older chunk, repeated since its shard made no new one
             chunk = await self._ask("chunk", {"chunk_id": header["chunk_hash"]})
             for made in chunk["transactions"]:
@@ -129,7 +141,15 @@ class NearRpc:
                     for action in made["actions"]
                     if isinstance(action, dict) and "FunctionCall" in action
                 ]
-                found.append((made["hash"], made["signer_id"], " ".join(calls)))
+                found.append(
+                    Included(
+                        made["hash"],
+                        made["signer_id"],
+                        made["public_key"],
+                        int(made["nonce"]),
+                        " ".join(calls),
+                    )
+                )
         return tuple(found)
 
     async def view(
@@ -164,18 +184,23 @@ class NearRpc:
         asked = {"request_type": "view_account", "account_id": account_id, "finality": "final"}
         return int((await self._ask("query", asked))["amount"])
 
-    async def access_key_nonce(self, account_id: str, public_key: bytes) -> tuple[int, bytes]:
-        """The last nonce that a key has used, and the hash of the final block that says so.
+    async def access_key_nonce(
+        self, account_id: str, public_key: bytes, at: bytes | None = None
+    ) -> tuple[int, bytes]:
+        """The last nonce that a key has used, and the hash of the block that says so.
+
+        Args:
+            at: that block's hash; without it the newest final block is asked.
 
         Raises:
             NearRefused: if the account has no such key.
         """
-        asked = {
+        asked: dict[str, Any] = {
             "request_type": "view_access_key",
             "account_id": account_id,
             "public_key": ed25519_text(public_key),
-            "finality": "final",
         }
+        asked |= {"finality": "final"} if at is None else {"block_id": _block_id(at)}
         answer = await self._ask("query", asked)
         if "error" in answer:
             raise NearRefused(f"key of {account_id}", answer["error"], "add it to the account")
@@ -192,7 +217,10 @@ class NearRpc:
         await self._ask("send_tx", {"signed_tx_base64": encoded, "wait_until": "INCLUDED"})
 
     async def result(self, tx_hash: str, account_id: str) -> Result | None:
-        """What became of a transaction of ``account_id``; None while the chain does not know it."""
+        """What became of a transaction of ``account_id``; None while the node does not know.
+
+        None proves nothing: another node may know it, or this one may have known it before.
+        """
         asked = {"tx_hash": tx_hash, "sender_account_id": account_id, "wait_until": "NONE"}
         try:
             answer = await self._ask("tx", asked)
@@ -201,6 +229,8 @@ class NearRpc:
                 return None
             raise
         status = answer.get("status")
+        if (told := answer.get("transaction", {}).get("hash", tx_hash)) != tx_hash:
+            raise NearUnreachable(f"transaction {tx_hash}", f"told of {told}", "ask again")
         if not isinstance(status, dict):
             return None  # known to the node, not executed yet
         value = status.get("SuccessValue")
@@ -252,9 +282,14 @@ def _block(answer: Mapping[str, Any]) -> Block:
     try:
         header = answer["header"]
         time_ns = int(header["timestamp_nanosec"])
-        return Block(int(header["height"]), base58_bytes(header["hash"]), time_ns)
+        hash, previous = base58_bytes(header["hash"]), base58_bytes(header["prev_hash"])
+        return Block(int(header["height"]), hash, time_ns, previous)
     except (KeyError, TypeError, ValueError) as error:
         raise NearUnreachable("block of the NEAR node", repr(error), "ask again") from None
+
+
+def _block_id(at: int | bytes) -> int | str:
+    return at if isinstance(at, int) else base58_text(at)
 
 
 def _failure(status: object) -> str:

@@ -3,6 +3,10 @@
 The order of the questions: is there a transaction with our intent hash in its events? Has a final
 block seen the nonce used, and by which payload? Can the nonce still be used at all? Each answer is
 of one final block; without an answer the state is UNKNOWN.
+
+The contract may forget a used nonce after its deadline, or once its salt is invalid. So an unused
+one says that nothing was executed only in a block that is not later than that; if the node no
+longer has that block's state, nobody can say, and the state is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ from agent_fund.execution.near.nonce import VersionedNonce
 from agent_fund.execution.near.rejection import classify
 from agent_fund.execution.near.relay import RelayStatus, SolverRelay
 from agent_fund.execution.near.rpc import Block, NearRpc
-from agent_fund.execution.near.search import find_execution
+from agent_fund.execution.near.search import Execution, execution_in, find_execution
 from agent_fund.execution.near.trade import Swap
+from agent_fund.execution.near.turning import turning_point
 from agent_fund.execution.near.verifier import Executed, Verifier
 
 
@@ -61,14 +66,15 @@ class Settlement:
         return None
 
     async def _by_nonce(self, prepared: Prepared, nonce: bytes, block: Block) -> Report:
-        low = int(prepared.notes["height"])
-        found = await find_execution(
-            self._rpc, self._verifier, self._account_id, nonce, low, block.height
-        )
+        low = await self._signed_at(prepared)
+        found = await find_execution(self._rpc, self._verifier, self._account_id, nonce, low, block)
         if found is None:
             return Report(
                 prepared.leg_id, LegState.UNKNOWN, detail="its nonce is used; by what is not known"
             )
+        return self._used_by(prepared, found)
+
+    def _used_by(self, prepared: Prepared, found: Execution) -> Report:
         one, tx_hash = found
         if one.intent_hash == prepared.reference:
             return self._filled(prepared, one, tx_hash, final=True)
@@ -77,18 +83,54 @@ class Settlement:
     async def _unused(
         self, prepared: Prepared, nonce: bytes, block: Block, said: RelayStatus, doubted: str
     ) -> Report:
-        if block.time_ns > prepared.deadline * 10**9:
-            return Report(prepared.leg_id, LegState.CANCELED, detail="its deadline has passed")
+        last, late = block, await self._late(prepared, block)
+        if late:
+            low = await self._signed_at(prepared)
+            last, _ = await turning_point(
+                self._rpc, low, block, lambda one: self._late(prepared, one)
+            )
+            if await self._verifier.nonce_used(self._account_id, nonce, last.height):
+                return await self._by_nonce(prepared, nonce, last)
         versioned = VersionedNonce.parse(nonce)
         if versioned is not None and not await self._verifier.salt_valid(
-            versioned.salt, block.height
+            versioned.salt, last.height
         ):
-            return Report(prepared.leg_id, LegState.CANCELED, detail="its salt is invalid")
+            return await self._invalidated(prepared, nonce, versioned.salt, last)
+        if late:
+            return Report(prepared.leg_id, LegState.CANCELED, detail="its deadline has passed")
         if doubted or said.status in (relayed.FAILED, relayed.NOT_FOUND):
             reason = doubted or f"relay: {said.status}"
             return await self._still_possible(prepared, block, reason)
         detail = f"relay: {said.status}" if said.status else "no word from the relay"
         return Report(prepared.leg_id, LegState.SUBMITTED, detail=detail)
+
+    async def _invalidated(
+        self, prepared: Prepared, nonce: bytes, salt: bytes, last: Block
+    ) -> Report:
+        async def invalid(block: Block) -> bool:
+            return not await self._verifier.salt_valid(salt, block.height)
+
+        low = await self._signed_at(prepared)
+        before, first = await turning_point(self._rpc, low, last, invalid)
+        for block in (before, first):
+            if await self._verifier.nonce_used(self._account_id, nonce, block.height):
+                return await self._by_nonce(prepared, nonce, block)
+        # That one block may have executed it, invalidated the salt and cleaned the nonce.
+        found = await execution_in(self._rpc, self._verifier, self._account_id, nonce, low, first)
+        if found is not None:
+            return self._used_by(prepared, found)
+        return Report(prepared.leg_id, LegState.CANCELED, detail="its salt is invalid")
+
+    async def _late(self, prepared: Prepared, block: Block) -> bool:
+        return block.time_ns > prepared.deadline * 10**9
+
+    async def _signed_at(self, prepared: Prepared) -> Block:
+        """The final block at which it was signed: unused, in time, with a valid salt."""
+        height = int(prepared.notes["height"])
+        block = await self._rpc.block(height)
+        if block is None:
+            raise NearUnreachable("blocks of the NEAR node", height, "ask one with an archive")
+        return block
 
     async def _still_possible(self, prepared: Prepared, block: Block, reason: str) -> Report:
         # Asked of the very block in which the nonce was unused: a later one might refuse what was

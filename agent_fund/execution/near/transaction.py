@@ -46,6 +46,15 @@ class NearTransaction:
     hash: str
     nonce: int
 
+    @property
+    def block_hash(self) -> bytes:
+        """The final block at which it was signed: there its nonce was still unused."""
+        # signer, public key (its kind, 32 bytes), nonce (8 bytes), receiver, hash; texts in Borsh
+        # are their length (4 bytes) and their bytes.
+        at = 4 + int.from_bytes(self.raw[:4], "little") + 33 + 8
+        at += 4 + int.from_bytes(self.raw[at : at + 4], "little")
+        return self.raw[at : at + 32]
+
 
 async def sign_call(
     signer: Ed25519Signer, account_id: str, call: FunctionCall, nonce: int, block_hash: bytes

@@ -58,16 +58,20 @@ class Verifier:
         self._rpc = rpc
         self.contract_id = contract_id
 
-    async def salt(self) -> bytes:
-        """The salt for new nonces."""
-        return bytes.fromhex(await self._view("current_salt", {}))
+    async def salt(self, height: int | None = None) -> bytes:
+        """The salt for new nonces, valid at ``height``, or now."""
+        return bytes.fromhex(await self._view("current_salt", {}, height))
 
     async def salt_valid(self, salt: bytes, height: int) -> bool:
         """Whether nonces with ``salt`` could be used at ``height``; once False, False for good."""
         return bool(await self._view("is_valid_salt", {"salt": salt.hex()}, height))
 
     async def nonce_used(self, account_id: str, nonce: bytes, height: int) -> bool:
-        """Whether ``nonce`` was used up by the block at ``height``."""
+        """Whether ``nonce`` is held for used up in the block at ``height``.
+
+        The contract forgets it again once it is cleaned, which is possible for a versioned nonce
+        after its deadline, and from when its salt is invalid.
+        """
         args = {"account_id": account_id, "nonce": base64.b64encode(nonce).decode()}
         return bool(await self._view("is_nonce_used", args, height))
 
