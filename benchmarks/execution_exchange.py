@@ -168,7 +168,7 @@ async def measured(work: Callable[[], Awaitable[object]]) -> tuple[float, float]
 
 async def run(urls: list[str], orders: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
     """All figures, in milliseconds."""
-    fees, quoted = Fees(Decimal("0.001"), "BNB"), Fees(Decimal("0.0005"))
+    fees, quoted = Fees(Decimal("0.001"), "BNB", Decimal(1)), Fees(Decimal("0.0005"))
     settings = [Setting(url=url, rate_limit_ms=ROOM) for url in urls]
     cash = spot("binance")
     contract, hyper = perpetual("futures", 100_000, 1), perpetual("hyper", 1000, 10)

@@ -67,7 +67,7 @@ def _measured(
     line = spot("binance")
     setting = Setting(url=url, rate_limit_ms=ROOM)
     adapter = binance_spot(
-        "binance", Keys(), {line: "BTCUSDT"}, Fees(Decimal("0.001"), "BNB"), setting
+        "binance", Keys(), {line: "BTCUSDT"}, Fees(Decimal("0.001"), "BNB", Decimal(1)), setting
     )
     file = LiveFile(folder / "live.sqlite")
     alarms = Alarms(file, lambda: 0)

@@ -10,6 +10,7 @@ from hypothesis import settings
 # child inherits that; tests that interrupt a child would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are cores: tests on real venues wait for bars and blocks."""
     return (os.cpu_count() or 1) + 1

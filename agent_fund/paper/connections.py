@@ -81,7 +81,10 @@ class ExchangeSpec(Spec):
     Attributes:
         credentials: reference to an API key; at Hyperliquid to the key that signs.
         fee: the highest commission that it is charged.
-        weight: of requests, a minute, that it may use; 0: what the exchange allows.
+        prepaid: the coin that pays commissions, none of what is traded there. ``reserve``: with
+            less of it no order is sent; more than the commission of the largest order.
+        weight: of requests, a minute, that it may use, as the exchange counts it; 0: what the
+            exchange allows.
         user, testnet: of Hyperliquid: the account, if the key is an API wallet of it.
     """
 
@@ -175,8 +178,8 @@ class Connections(Spec):
     carriers: dict[str, CarrierSpec] = {}
 
 
-def load_connections(path: Path) -> Connections:
-    """The file at ``path``, TOML or JSON by its name.
+def load_connections(path: Path, runfile: Path = Path("RUNFILE")) -> Connections:
+    """The file at ``path``, TOML or JSON by its name; ``runfile`` is what it is for.
 
     Raises:
         PaperError: with the place, what was seen and the fix.
@@ -184,9 +187,8 @@ def load_connections(path: Path) -> Connections:
     try:
         text = path.read_text("utf-8")
     except OSError as error:
-        raise PaperError(
-            f"connections {path}", error.strerror, "for the devnet, run: agent-fund devnet up"
-        ) from None
+        fix = f"for the devnet, run: agent-fund devnet up {runfile}"
+        raise PaperError(f"connections {path}", error.strerror, fix) from None
     try:
         content = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         require_no_key_values(content, str(path))

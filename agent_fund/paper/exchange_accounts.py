@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from agent_fund.domain.instrument import Asset, Instrument
+from agent_fund.domain.money import ceil_div
 from agent_fund.execution.exchange.adapter import ExchangeAdapter
 from agent_fund.execution.exchange.connect import (
     Setting,
@@ -26,6 +27,10 @@ from agent_fund.paper.errors import PaperError
 LOOPBACK = "loopback"
 # Request weight a minute that exchanges allow.
 _WEIGHT = {"binance": 6_000, "binance_futures": 2_400, "hyperliquid": 1_200}
+# How much of it one unit of cost in ccxt's tables may be, which its rate limit counts: at Binance's
+# spot they say 4 for a weight of 20, for Binance's futures the weight itself (but 1 for the 5 of an
+# account's balances), and for most questions to Hyperliquid 10 for a weight of 20.
+_UNIT = {"binance": 5, "binance_futures": 1, "hyperliquid": 2}
 _MINUTE = 60_000  # milliseconds
 _LOOPBACK_KEYS = ("loopback-key", "loopback-secret")  # of the devnet's exchange; open nothing else
 
@@ -36,7 +41,8 @@ class ExchangeAccounts:
     """Builds the adapters of one run, not yet started; arguments as for Wiring.
 
     Attributes:
-        users: by venue at Hyperliquid, the address of the account.
+        users: by venue, whom the exchange knows: the address at Hyperliquid, elsewhere the public
+            part of the API key.
     """
 
     def __init__(
@@ -52,6 +58,7 @@ class ExchangeAccounts:
         """A spot account."""
         setting = _setting(spec)
         keys = self._credentials(spec)
+        self.users[venue] = keys.key
         made = binance_spot(venue, keys, self._markets(venue, spec), _fees(spec), setting)
         self._built[venue] = made
         return made
@@ -60,7 +67,9 @@ class ExchangeAccounts:
         """An account that margins perpetuals."""
         markets, fees, setting = self._markets(venue, spec), _fees(spec), _setting(spec)
         if spec.kind == "binance_futures":
-            made = binance_futures(venue, self._credentials(spec), markets, fees, setting)
+            keys = self._credentials(spec)
+            self.users[venue] = keys.key
+            made = binance_futures(venue, keys, markets, fees, setting)
         else:
             signer = await self._keyring.evm(spec.credentials)
             user = self.users[venue] = spec.user or signer.address
@@ -106,7 +115,7 @@ class ExchangeAccounts:
 
 def _setting(spec: ExchangeSpec) -> Setting:
     weight = spec.weight or _WEIGHT[spec.kind]
-    return Setting(url=spec.url, rate_limit_ms=_MINUTE // weight)
+    return Setting(url=spec.url, rate_limit_ms=ceil_div(_MINUTE * _UNIT[spec.kind], weight))
 
 
 def _fees(spec: ExchangeSpec) -> Fees:

@@ -3,7 +3,9 @@
 Less than the books say is an alarm, and freezes the venue for the agent. More is put in
 quarantine and shown: anybody can send a coin to an address. So is what a venue has under no name
 of ours, an order that rests there or a trade; such a thing is an alarm too. A position that
-differs either way is an alarm: nobody sends such a thing.
+differs either way is an alarm: nobody sends such a thing. A trade that cannot be booked is an
+alarm, and the rest is compared all the same. A venue that cannot be compared for some bars is an
+alarm: what went missing there would go unseen.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ _WITHOUT = (LegState.CANCELED, LegState.REJECTED)
 # What a margin venue's own rounding of profits may leave between its figure and the ledger's, in
 # units of the currency; it rounds each of them to its eighth decimal.
 _ROUNDING = Fraction(1, 10_000)
+_LONG = 5  # looks in a row at which a venue could not be compared, after which that is an alarm
 _OWN = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.MARGIN)
 
 
@@ -64,6 +67,8 @@ class Reconciler:
         self._clearing = clearing
         # By how much assets differed at the last look, by margin venue: told funding may lag.
         self._seen: dict[str, dict[str, int]] = {}
+        # Looks in a row at which a venue was asked and could not be compared.
+        self._missed: dict[str, int] = {}
         self.silent: dict[str, str] = {}
 
     def compare(self, ledger: Ledger, book: Book) -> None:
@@ -82,12 +87,13 @@ class Reconciler:
         for name, found in zip(asked, self._run(self._holdings(asked)), strict=True):
             if isinstance(found, ExecutionError):
                 self.silent[name] = str(found)
-                continue
-            if self._margined(name):
-                self._margin_account(name, found, ledger)
             else:
-                self._balances(name, found, ledger)
-            self._strangers(name, found)
+                if self._margined(name):
+                    self._margin_account(name, found, ledger)
+                else:
+                    self._balances(name, found, ledger)
+                self._strangers(name, found)
+            self._watch(name)
 
     def require_funded(self, capital: Mapping[str, int]) -> None:
         """Before the first bar of a run: every venue answers, and has what the run file states.
@@ -182,6 +188,13 @@ class Reconciler:
             else:
                 self._alarms.raise_alarm(venue, symbol, text)
 
+    def _watch(self, venue: str) -> None:
+        self._missed[venue] = self._missed.get(venue, 0) + 1 if venue in self.silent else 0
+        if self._missed[venue] >= _LONG:
+            self._missed[venue] = 0  # a person may clear it: so many bars later it is raised again
+            text = f"it could not be compared with the books for {_LONG} bars"
+            self._alarms.raise_alarm(venue, "reconciliation", text)
+
     def _strangers(self, venue: str, found: Holdings) -> None:
         for reference in found.open_references:
             owner = self._legs.owner(venue, reference)
@@ -194,11 +207,22 @@ class Reconciler:
         for reference, trade in found.executions:
             owner = self._legs.owner(venue, reference)
             if owner is None:
-                self._alarms.quarantine(venue, trade.exec_id, f"a trade of {reference}, not ours")
-                self._alarms.raise_alarm(venue, trade.exec_id, "a trade that is not ours")
+                text = "a trade that is not ours"
+                self._trade(venue, trade.exec_id, f"a trade of {reference}, not ours", text)
             elif self._legs.leg(owner).state in _WITHOUT and trade.exec_id not in {
                 known.exec_id for known in self._legs.executions(owner)
             }:
                 text = f"a trade of {owner}, which had ended without it"
-                self._alarms.quarantine(venue, trade.exec_id, text)
-                self._alarms.raise_alarm(venue, trade.exec_id, text)
+                self._trade(venue, trade.exec_id, text, text)
+        for doubt in found.doubtful:
+            owner = self._legs.owner(venue, doubt.reference)
+            whose = f"{doubt.reference}, not ours" if owner is None else owner
+            text = f"a trade of {whose}, cannot be booked: {doubt.reason}"
+            self._trade(venue, doubt.exec_id, text, text)
+
+    def _trade(self, venue: str, exec_id: str, detail: str, text: str) -> None:
+        """Put a trade aside, with an alarm until a person has cleared it: it is told again."""
+        known = {(alarm.venue, alarm.subject) for alarm in self._alarms.all(open_only=False)}
+        self._alarms.quarantine(venue, exec_id, detail)
+        if (venue, exec_id) not in known:
+            self._alarms.raise_alarm(venue, exec_id, text)

@@ -4,44 +4,61 @@ It stands on the agent's side of the guard, so it needs no trust: every stage of
 proposal like any other, judged on what has really happened when its turn comes. Before the first
 one, the whole route is certified at every point at which it may stop half-way. One route is under
 way at a time, and the strategy is asked again when it has ended. A restart ends a route between
-two stages: what has arrived stays where it is, in the books.
+two stages: what has arrived stays where it is, in the books. So does what the guard or an operator
+does meanwhile, and whatever the router cannot account for: the turn is an abstention with the
+reason, and nothing of the router ends the run.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
 
 from agent_fund.agents.errors import Abstain
 from agent_fund.agents.strategy import HOLD, Strategy
 from agent_fund.domain.book import Book
-from agent_fund.domain.instrument import Instrument
+from agent_fund.domain.errors import DomainError
+from agent_fund.domain.instrument import Instrument, Kind
 from agent_fund.domain.order import Leg, Proposal, Side
 from agent_fund.domain.transfer import Transfer
 from agent_fund.execution.errors import ExecutionError
-from agent_fund.execution.live.leg_driver import Run
+from agent_fund.execution.live.alarms import Alarms
+from agent_fund.execution.live.leg_driver import FAULTS, Run
 from agent_fund.execution.live.leg_state import LegState
-from agent_fund.execution.live.leg_store import StoredLeg
+from agent_fund.execution.live.leg_store import LegStore
 from agent_fund.execution.live.tape import Answer, Tape
 from agent_fund.execution.route.explain import Explanation
 from agent_fund.execution.route.goal import Buy, Sale, in_line
-from agent_fund.execution.route.run import Filled, Outcome, RouteRun, StageReport
+from agent_fund.execution.route.run import RouteRun
 from agent_fund.execution.route.search import Router
-from agent_fund.execution.route.stages import Bridge, Stage
+from agent_fund.execution.route.stages import Bridge
+from agent_fund.execution.route.told import Told
+from agent_fund.fund.fund import Fund
 from agent_fund.fund.routing import find_route, proposal_of
 from agent_fund.guard.engine import Guard
+from agent_fund.guard.machine import Mode
 from agent_fund.guard.proof import legs_json, transfers_json
-from agent_fund.guard.verdict import Situation
 from agent_fund.market.snapshot import Snapshot
 
 NAME = "router"
 
+T = TypeVar("T")
 
-class Carried(Protocol):
-    """Finds the leg of a transfer that a stage began."""
 
-    def __call__(self, bar: int, source: str, target: str) -> StoredLeg | None:
-        """The transfer begun at the close of ``bar`` between these places; None if none was."""
+class _Wanted(NamedTuple):
+    """A purchase, and the sale that was proposed to pay for it."""
+
+    purchase: Leg
+    sale: Leg | None
+
+
+class _Way(NamedTuple):
+    """A route with a stage under way, and the bar at whose close that stage began."""
+
+    route: RouteRun
+    bar: int
 
 
 class RoutedStrategy:
@@ -49,9 +66,10 @@ class RoutedStrategy:
 
     Args:
         guard: one of its own, for books that may never be held.
-        situation: of the fund now. ``any_venue``: whether a purchase may go to any venue that
-            trades the same underlying, the cheapest that is admitted, wherever the cash stands.
+        fund: whose strategy it is. ``legs``: everything that the fund has sent.
         explanations: gets that of every route that is looked for.
+        any_venue: whether a purchase may go to any venue that trades the same underlying, the
+            cheapest that is admitted, wherever the cash stands.
     """
 
     def __init__(
@@ -59,146 +77,195 @@ class RoutedStrategy:
         inner: Strategy,
         router: Router,
         guard: Guard,
-        tape: Tape,
         run: Run,
-        situation: Callable[[], Situation],
-        carried: Carried,
+        fund: Callable[[], Fund],
+        legs: LegStore,
+        tape: Tape,
+        alarms: Alarms,
         explanations: list[Explanation],
         *,
         any_venue: bool,
     ) -> None:
         self._inner, self._router, self._guard = inner, router, guard
-        self._tape, self._run = tape, run
-        self._situation, self._carried, self._any_venue = situation, carried, any_venue
+        self._run, self._fund = run, fund
+        self._told, self._tape, self._alarms = Told(legs, tape), tape, alarms
+        self._any_venue = any_venue
         self._recorded = iter(tape.answers(NAME))
         self._next = next(self._recorded, None)
-        self._route: RouteRun | None = None
-        self._begun: tuple[int, Book] | None = None
+        self._way: _Way | None = None
         self._explanations = explanations
 
     def decide(self, snapshot: Snapshot, book: Book) -> Proposal:
-        """The next stage of the route under way, or what the strategy proposes, routed if short."""
+        """The next stage of the route under way, or what the strategy proposes, routed if short.
+
+        Raises:
+            Abstain: if the strategy abstains, the guard or an operator has ended the route, or the
+                router fails; then with an alarm.
+            ExecutionError: if the run made again is another one.
+        """
         recorded = self._next
         if recorded is not None:
-            if recorded.bar != snapshot.bar:
-                fix = "the run made again asks at another bar: its inputs or code have changed"
-                raise ExecutionError(f"tape of {NAME}", recorded.bar, fix)
             self._next = next(self._recorded, None)
-            if "abstained" in recorded.body:
-                raise Abstain(recorded.body["abstained"])
-            if recorded.body["asked"]:
-                self._inner.decide(snapshot, book)  # its own memory is made again
-            return _proposal(recorded.body, book)
-        known = len(self._explanations)
+            return self._again(recorded, snapshot, book)
+        known, asked = len(self._explanations), False
         try:
-            asked, proposal = self._decided(snapshot, book)
+            proposal = self._attempted(lambda: self._onward(book))
+            if proposal is None:
+                asked = True
+                proposal = self._routed(self._inner.decide(snapshot, book), book)
         except Abstain as abstained:
-            told = {"abstained": abstained.reason}
-            self._tape.answer(Answer(NAME, "decide", snapshot.bar, "", told))
+            self._tell(snapshot.bar, known, {"asked": asked, "abstained": abstained.reason})
             raise
-        body: dict[str, Any] = {
+        body = {
             "asked": asked,
             "legs": legs_json(proposal),
             "transfers": transfers_json(proposal),
             "ordered": proposal.ordered,
             "reason": proposal.reason,
         }
-        body |= {"routes": [found.to_json() for found in self._explanations[known:]]}
-        self._tape.answer(Answer(NAME, "decide", snapshot.bar, "", body))
+        self._tell(snapshot.bar, known, body)
         return proposal
 
-    def _decided(self, snapshot: Snapshot, book: Book) -> tuple[bool, Proposal]:
-        if self._route is not None and self._stuck():
-            self._route = self._begun = None  # its money stays counted; the strategy goes on
-        if self._route is not None:
-            if book.open_orders or book.transit:
-                return False, HOLD
-            self._reported(book)
-        if self._route is not None and (stage := self._route.next) is not None:
-            return False, self._begin(stage, book)
-        proposal = self._inner.decide(snapshot, book)
-        short = next((leg for leg in proposal.legs if self._routed(leg, book)), None)
-        if short is None or book.open_orders or book.transit:
-            return True, proposal
-        quantity, scale, limit = in_line(short.instrument, short.quantity, short.limit)
-        line = short.instrument
-        wanted = "" if self._any_venue else line.symbol
-        goal = Buy(line.underlying, quantity, scale, limit, wanted, _paying(proposal))
-        found = self._run(find_route(goal, self._router, self._situation(), self._guard))
-        self._explanations.append(found)
-        if found.chosen is None:
-            return True, proposal  # the guard says of it what it says of any other
-        self._route = RouteRun(found.chosen)
-        stage = self._route.next
-        return True, proposal if stage is None else self._begin(stage, book)
+    def _again(self, recorded: Answer, snapshot: Snapshot, book: Book) -> Proposal:
+        """What was decided before a crash; what the strategy remembers of it is made again."""
+        told = recorded.body
+        if recorded.bar != snapshot.bar:
+            fix = "the run made again asks at another bar: its inputs or code have changed"
+            raise ExecutionError(f"tape of {NAME}", recorded.bar, fix)
+        if told["asked"]:
+            with suppress(Abstain):
+                self._inner.decide(snapshot, book)
+        if "abstained" in told:
+            raise Abstain(told["abstained"])
+        return _proposal(told, book)
 
-    def _stuck(self) -> bool:
-        """Whether the bridge under way is stuck, or its transfer never came to be one."""
-        stage = None if self._route is None else self._route.under_way
-        if self._begun is None or not isinstance(stage, Bridge):
-            return False
-        leg = self._carried(self._begun[0], stage.source, stage.target)
+    def _tell(self, bar: int, known: int, body: dict[str, Any]) -> None:
+        found = [one.to_json() for one in self._explanations[known:]]
+        self._tape.answer(Answer(NAME, "decide", bar, "", {**body, "routes": found}))
+
+    def _attempted(self, act: Callable[[], T]) -> T:
+        """What a part of the router comes to; if it fails, the route is over.
+
+        Raises:
+            Abstain: if it fails, with an alarm, or if it says so itself.
+        """
+        try:
+            return act()
+        except Abstain:
+            raise
+        except FAULTS as error:
+            # It asks code of others too, and the book wants guarding whatever comes out of it.
+            self._way = None
+            reason = f"the router failed: {_words(error)}"
+            self._alarms.raise_alarm(NAME, "route", reason)
+            raise Abstain(reason) from error
+
+    # -- the route under way -----------------------------------------------------------------
+
+    def _onward(self, book: Book) -> Proposal | None:
+        """What the route under way proposes; None if there is none, or it has come to its end."""
+        if self._way is None:
+            return None
+        self._require_alone(self._way.bar)
+        if self._stuck(self._way):
+            self._way = None  # its money stays counted; the strategy goes on
+            return None
+        if book.open_orders or book.transit:
+            return HOLD
+        if self._told.way_out(self._way.bar):
+            self._end("the guard has sent orders of its own")
+        route, bar = self._way
+        self._way = None
+        if (begun := route.under_way) is None:
+            return None
+        route = route.report(self._told.report(route.stage, begun, bar))
+        return None if route.end is not None else self._begin(route)
+
+    def _begin(self, route: RouteRun) -> Proposal | None:
+        if (stage := route.next) is None:
+            return None
+        self._way = _Way(route.begin(), self._fund().bar)
+        return proposal_of(stage)
+
+    def _require_alone(self, bar: int) -> None:
+        """Abstain if anybody else has acted since the close of ``bar``: the route is over."""
+        fund = self._fund()
+        acts = [str(body["act"]) for at, body in self._tape.acts() if at >= bar]
+        if acts:
+            self._end(f"the fund was told to {', '.join(acts)}")
+        if fund.machine.mode is not Mode.ACTIVE:
+            self._end(f"the guard is {fund.machine.mode.value}")
+
+    def _end(self, why: str) -> None:
+        self._way = None
+        raise Abstain(f"the route is over: {why}; what has arrived stays where it is")
+
+    def _stuck(self, way: _Way) -> bool:
+        """Whether the bridge under way is stuck."""
+        stage = way.route.under_way
+        leg = self._told.transfer(stage, way.bar) if isinstance(stage, Bridge) else None
         return leg is not None and leg.state is LegState.STUCK
 
-    def _routed(self, leg: Leg, book: Book) -> bool:
-        if leg.side is not Side.BUY or leg.instrument.margin is not None:
-            return False
-        return self._any_venue or self._needed(leg) > book.places.get(leg.instrument.account, 0)
+    # -- a new one ---------------------------------------------------------------------------
+
+    def _routed(self, proposal: Proposal, book: Book) -> Proposal:
+        """The first stage of a route to what is proposed; as it was proposed, if there is none.
+
+        Raises:
+            Abstain: if the router fails.
+        """
+        wanted, fund = self._wanted(proposal, book), self._fund()
+        barred = fund.held or fund.machine.mode is not Mode.ACTIVE
+        if wanted is None or barred or book.open_orders or book.transit:
+            return proposal
+        begun = self._attempted(lambda: self._sought(wanted))
+        return proposal if begun is None else begun
+
+    def _sought(self, wanted: _Wanted) -> Proposal | None:
+        """The first stage of the route that was chosen; None if the guard admits none.
+
+        The guard then says of the proposal what it says of any other.
+        """
+        purchase, sale = wanted
+        line, paying = purchase.instrument, None
+        quantity, scale, limit = in_line(line, purchase.quantity, purchase.limit)
+        if sale is not None:
+            _, _, least = in_line(sale.instrument, sale.quantity, sale.limit)
+            paying = Sale(sale.instrument.symbol, least, sale.quantity)
+        symbol = "" if self._any_venue else line.symbol
+        goal = Buy(line.underlying, quantity, scale, limit, symbol, paying)
+        found = self._run(find_route(goal, self._router, self._fund().situation(), self._guard))
+        self._explanations.append(found)
+        return None if found.chosen is None else self._begin(RouteRun(found.chosen))
+
+    def _wanted(self, proposal: Proposal, book: Book) -> _Wanted | None:
+        """What is to be routed: one purchase of spot, and the one sale of spot that pays for it.
+
+        Any other proposal means all of its parts together, so it goes as it was proposed. So does a
+        purchase that comes before the sale, and a pair with the cash in its place.
+        """
+        legs = {leg.side: leg for leg in proposal.legs}
+        purchase, sale = legs.get(Side.BUY), legs.get(Side.SELL)
+        spot = all(leg.instrument.kind is Kind.SPOT for leg in proposal.legs)
+        apart = proposal.transfers or len(legs) != len(proposal.legs) or not spot
+        if purchase is None or apart:
+            return None
+        if sale is not None and proposal.ordered and proposal.legs[0] is purchase:
+            return None
+        short = self._needed(purchase) > book.places.get(purchase.instrument.account, 0)
+        return _Wanted(purchase, sale) if short or (self._any_venue and sale is None) else None
 
     def _needed(self, leg: Leg) -> int:
         notional = leg.instrument.notional(leg.quantity, leg.limit)
         return notional + self._guard.mandate.costs.entry(notional)
 
-    def _begin(self, stage: Stage, book: Book) -> Proposal:
-        if self._route is None:
-            raise ExecutionError("route", None, "choose one first")
-        self._route, self._begun = self._route.begin(), (self._situation().bar, book)
-        return proposal_of(stage)
 
-    def _reported(self, book: Book) -> None:
-        """What became of the stage under way, read from the book; the route goes on or ends."""
-        route, begun = self._route, self._begun
-        if route is None or begun is None or route.under_way is None:
-            return
-        bar, before = begun
-        stage = route.under_way
-        if isinstance(stage, Bridge):
-            report = self._bridged(stage, route.stage, bar, before, book)
-        else:
-            filled = {}
-            for swap in stage.swaps:
-                line, place = swap.instrument, swap.place
-                quantity = abs(book.position(line.symbol) - before.position(line.symbol))
-                money = abs(book.places[place] - before.places[place])
-                if quantity:
-                    filled[line.symbol] = Filled(quantity, money)
-            whole = all(filled.get(s.instrument.symbol, (0,))[0] == s.quantity for s in stage.swaps)
-            outcome = Outcome.DONE if whole else Outcome.PARTLY if filled else Outcome.FAILED
-            report = StageReport(route.stage, outcome, filled)
-        self._route, self._begun = route.report(report), None
-        if self._route.end is not None:
-            self._route = None
-
-    def _bridged(
-        self, stage: Bridge, number: int, bar: int, before: Book, book: Book
-    ) -> StageReport:
-        leg = self._carried(bar, stage.source, stage.target)
-        if leg is None:
-            return StageReport(number, Outcome.FAILED, reason="the guard did not admit it")
-        received = book.places[stage.target] - before.places[stage.target]
-        if received > 0:
-            return StageReport(number, Outcome.DONE, received=received)
-        back = stage.amount - (before.places[stage.source] - book.places[stage.source])
-        return StageReport(number, Outcome.REFUNDED, received=back, reason=leg.detail)
-
-
-def _paying(proposal: Proposal) -> Sale | None:
-    """The first sale that was proposed beside the purchase, and may pay for it."""
-    for leg in proposal.legs:
-        if leg.side is Side.SELL and leg.instrument.margin is None:
-            _, _, limit = in_line(leg.instrument, leg.quantity, leg.limit)
-            return Sale(leg.instrument.symbol, limit)
-    return None
+def _words(error: BaseException) -> str:
+    """Our own errors in full; of others the kind and place, since their text may hold a secret."""
+    if isinstance(error, (DomainError, ExecutionError)):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {last.name}"
 
 
 def _proposal(body: dict[str, Any], book: Book) -> Proposal:

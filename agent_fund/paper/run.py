@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent_fund.backtest.assemble import assemble
@@ -28,12 +28,23 @@ from agent_fund.execution.live.live_file import FILE, LiveFile
 from agent_fund.fund.control import ControlBoard
 from agent_fund.guard.engine import Guard
 from agent_fund.market.bars import table_of
+from agent_fund.paper.account_locks import AccountLocks
 from agent_fund.paper.clock import WallClock
 from agent_fund.paper.connections import Connections, load_connections
 from agent_fund.paper.covers import Covers
 from agent_fund.paper.errors import PaperError
+from agent_fund.paper.folder import RefusedStart, holders, require_unfinished
+from agent_fund.paper.live_model import LiveModel, endpoint
 from agent_fund.paper.live_run import LiveRun, Stores, ToldBar
+from agent_fund.paper.remaining import Remaining, remaining, why_over
 from agent_fund.paper.wiring import Wired, Wiring
+
+
+@dataclass(frozen=True)
+class PaperFinished(Finished):
+    """A finished run on real venues; ``held`` is what it still holds there, unguarded."""
+
+    held: tuple[Remaining, ...]
 
 
 def paper(
@@ -44,7 +55,7 @@ def paper(
     connections: Path | None = None,
     clock: WallClock | None = None,
     told_bar: ToldBar = lambda tick, session, stores: None,
-) -> Finished:
+) -> PaperFinished:
     """Run the run file at ``path`` on real venues until it has had its bars.
 
     Args:
@@ -60,33 +71,48 @@ def paper(
         ResumeError: the run to be resumed is another one.
         Interrupted: it was stopped; everything is written down, and it can be resumed.
     """
+    if resume is not None:
+        require_unfinished(resume)
     parts = assemble(path, live=True)
     section = parts.runfile.paper
     if section is None:
         raise PaperError(f"run file {path}", "no [paper] section", "state bar, bars, connections")
     require_no_key_values(parts.runfile.model_dump(mode="python"), str(path))
     require_no_keys_in_file(parts.workspace / parts.runfile.mandate.file)
-    wires = load_connections(connections or parts.workspace / section.connections)
+    wires = load_connections(connections or parts.workspace / section.connections, path)
     guard = Guard(parts.mandate)
     require_admits_something(parts, guard)
-    parts.strategy(parts.cassette())  # what is wrong with it shows before there is a folder
+    asked = None if section.model is None else endpoint(section.model)
+    if asked is not None and parts.runfile.strategy.model is None:
+        fix = "name its model in [strategy.model], or leave [paper.model] out"
+        raise PaperError("[paper.model]", "a strategy that asks no model", fix)
+    # What is wrong with it shows before there is a folder.
+    parts.strategy(parts.cassette() if asked is None else asked)
     record, blobs = genesis(parts, guarded=True, mode=PAPER)
     folder = run_folder(parts, run_digest(record), out, resume)
     clock = clock or WallClock()
     restart = f"agent-fund paper {shlex.quote(str(path))} --resume {shlex.quote(str(folder))}"
     with ExitStack() as stack:
+        if asked is not None:
+            stack.callback(asked.close)
+        start = stack.enter_context(RefusedStart(folder, begun=resume is not None))
         board = ControlBoard(folder, restart=restart, first=resume is None)
         over = ""
         stack.callback(lambda: board.close(over))
         log = stack.enter_context(opened_log(folder, resume is not None))
         file = LiveFile(folder / FILE)
         stack.callback(file.close)
+        stores = Stores.of(file, clock)
+        stack.callback(start.look, stores.tape)
         runner = stack.enter_context(asyncio.Runner())
         covers = Covers(wires, parts.currency)
-        wired = runner.run(_wired(parts, wires, covers))
-        live = LiveRun(parts, Stores.of(file, clock), wired, runner.run, clock, board)
+        locks = AccountLocks(folder)
+        stack.callback(locks.release)
+        wired = runner.run(_wired(parts, wires, covers, locks))
+        live = LiveRun(parts, stores, wired, runner.run, clock, board)
         stack.callback(live.close)
         covers.live = live
+        model = None if asked is None else LiveModel(asked, log)
         session = open_session(
             parts,
             log,
@@ -95,27 +121,46 @@ def paper(
             guarded=True,
             resume=resume is not None,
             guard=guard,
+            live=model,
             market=live.market,
         )
-        live.begin(session)
+        if model is not None:
+            model.follow(session.recorder)
+        try:
+            live.begin(session)
+        except PaperError as error:
+            for line in holders(folder):
+                error.add_note(line)
+            raise
         ticks = live.advance(told_bar)
         if not live.finished:
             # Marks held back are made again from the tape: written now, their leaf were another.
             session.recorder.barrier()
             raise Interrupted(str(folder))
         ended = end(session, log)
-        over = "it has had its bars"
+        held = remaining(session.fund.book)
+        over = why_over(held)
         rows = live.rows
     shown = replace(parts, test=table_of(parts.instruments, rows))
     silent = lambda stage, done, total: None  # noqa: E731
-    return told(shown, guard, run_digest(record), folder, ended, ticks, None, silent)
+    finished = told(shown, guard, run_digest(record), folder, ended, ticks, None, silent)
+    return PaperFinished(finished.folder, finished.summary, finished.frame, held)
 
 
-async def _wired(parts: Parts, connections: Connections, covers: Covers) -> Wired:
+async def _wired(
+    parts: Parts, connections: Connections, covers: Covers, locks: AccountLocks
+) -> Wired:
     keyring = Keyring(parts.workspace)
     mandate = bytes.fromhex(parts.mandate.digest)
     wiring = Wiring(
-        connections, parts.instruments, parts.currency, keyring, mandate, covers, covers.verdict_of
+        connections,
+        parts.instruments,
+        parts.currency,
+        keyring,
+        mandate,
+        covers,
+        covers.verdict_of,
+        locks.take,
     )
     wired = await wiring.build()
     covers.places = wiring.places

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from agent_fund.audit.track_record import share_text
+from agent_fund.audit.track_record import share_text, share_up
 from agent_fund.backtest.parts import Parts
 from agent_fund.domain.order import Order
 from agent_fund.execution.live.alarms import Alarms
@@ -39,7 +39,7 @@ def status_of(
         currency=currency.symbol,
         nav=f"{currency.amount(machine.v):f}",
         mark=f"{currency.amount(machine.h):f}",
-        drawdown=share_text(drawdown),
+        drawdown=share_up(drawdown),
         limit=share_text(parts.mandate.drawdown.limit),
         positions=tuple(
             Position(

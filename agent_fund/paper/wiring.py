@@ -6,6 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from itertools import permutations
+from urllib.parse import urlsplit
 
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.domain.money import to_units
@@ -26,8 +29,6 @@ from agent_fund.execution.evm.pair import Pair
 from agent_fund.execution.evm.pools import SwapConfig
 from agent_fund.execution.evm.swap import SwapAdapter
 from agent_fund.execution.evm.token import Token
-from agent_fund.execution.evm.uniswap_v2 import UniswapV2
-from agent_fund.execution.evm.uniswap_v3 import UniswapV3
 from agent_fund.execution.exchange.wallet import PLACES
 from agent_fund.execution.keys.keyring import Keyring
 from agent_fund.execution.live.adapter import Adapter, Carrier
@@ -51,10 +52,12 @@ from agent_fund.paper.connections import (
 )
 from agent_fund.paper.errors import PaperError
 from agent_fund.paper.exchange_accounts import ExchangeAccounts, stated
+from agent_fund.paper.uniswap import amm_of
 
 _TAKEN = ("router", "carriage")  # the tape knows these by their names
 
-Covers = Callable[[str], Cover | None]
+Covers = Callable[[str, str], Cover | None]
+Claim = Callable[[str, Sequence[str]], None]
 
 
 @dataclass
@@ -93,8 +96,9 @@ class Wiring:
     Args:
         instruments: of the run. ``currency``: the fund's.
         mandate_hash: 32 bytes, as a Safe's module knows the mandate in force.
-        covers: what the guard has admitted, by leg id. ``verdict_of``: the leaf hash of the guard's
-            record that admitted an order.
+        covers: what the guard has admitted, by venue and leg id. ``verdict_of``: the leaf hash of
+            the guard's record that admitted an order.
+        claim: told each venue and who the account is that it trades with, before that is used.
 
     Attributes:
         places: where Across takes and brings the currency, by venue.
@@ -109,6 +113,7 @@ class Wiring:
         mandate_hash: bytes,
         covers: Covers,
         verdict_of: Callable[[str], bytes],
+        claim: Claim = lambda venue, account: None,
     ) -> None:
         self._connections = connections
         self._instruments = tuple(instruments)
@@ -118,6 +123,7 @@ class Wiring:
         self._mandate_hash = mandate_hash
         self._covers = covers
         self._verdict_of = verdict_of
+        self._claim = claim
         self._chains: dict[str, Chain] = {}
         self._lanes: dict[tuple[str, str], Lane] = {}
         self._sites: dict[str, _Site] = {}
@@ -159,6 +165,7 @@ class Wiring:
             if name in wired.adapters or name in _TAKEN:
                 raise PaperError("carrier", name, "give it a name that nothing else has")
             wired.carriers.append(self._carrier(name, carrier))
+        self._require_one_carrier(wired.carriers)
         for adapter in wired.adapters.values():
             await adapter.start()
         for carrier_ in wired.carriers:
@@ -168,6 +175,19 @@ class Wiring:
         if isinstance(spec, WalletSpec):
             return self._exchanges.wallet(name, spec, self._connections.venues)
         return self._across(name, spec)
+
+    def _require_one_carrier(self, carriers: Sequence[Carrier]) -> None:
+        """A transfer names its places alone: what was certified for one carrier is not another's.
+
+        Raises:
+            PaperError: if two carriers serve one pair of places.
+        """
+        places = dict.fromkeys(i.account for i in self._instruments)
+        for source, target in permutations(places, 2):
+            serving = [c.name for c in carriers if c.carries(source, target)]
+            if len(serving) > 1:
+                fix = f"{' and '.join(serving)} both carry there: leave all but one of them out"
+                raise PaperError(f"carriers from {source} to {target}", len(serving), fix)
 
     def _require_own(self, venue: str, spec: VenueSpec) -> None:
         """Two venues at one account would count its money twice."""
@@ -187,6 +207,22 @@ class Wiring:
         if other != venue:
             fix = f"{other} has the same account: give each venue one of its own"
             raise PaperError(f"account of {venue}", account[2], fix)
+        for identity in self._identities(venue, spec):
+            self._claim(venue, identity)
+
+    def _identities(self, venue: str, spec: VenueSpec) -> list[tuple[str, ...]]:
+        """Who the account of ``venue`` is, whatever the file calls it, and who pays its gas."""
+        match spec:
+            case ExchangeSpec():
+                url = (spec.url or "").rstrip("/")
+                return [(spec.kind, url, str(spec.testnet), self._exchanges.users[venue].lower())]
+            case NearSpec():
+                return [(spec.kind, _private(spec.url), spec.contract, spec.account)]
+            case _:
+                site = self._sites[venue]
+                at = _private(self._connections.chains[spec.chain].url)
+                known = dict.fromkeys((site.account.address.lower(), site.lane.address.lower()))
+                return [("chain", at, str(site.chain.chain_id), address) for address in known]
 
     def of(self, venue: str) -> list[Instrument]:
         """The run's instruments at ``venue``."""
@@ -233,16 +269,13 @@ class Wiring:
         if spec.safe is not None:
             key = await self._keyring.evm(spec.safe.guard_key)
             domain = Domain(chain.chain_id, spec.safe.module)
-            verdicts = VerdictSigner(key, domain, self._mandate_hash, self._covers)
+            # Of this venue alone: another Safe's legs are not this one's to do a second time.
+            admitted = partial(self._covers, venue)
+            verdicts = VerdictSigner(key, domain, self._mandate_hash, admitted)
             account = SafeAccount(spec.safe.address, verdicts)
         self._sites[venue] = _Site(chain, lane, account, tokens)
-        amm = (
-            UniswapV2(spec.router)
-            if spec.kind == "uniswap_v2"
-            else UniswapV3(spec.router, spec.quoter, spec.fee)
-        )
         config = SwapConfig(venue, tuple(self.of(venue)), tokens, spec.coin)
-        return SwapAdapter(config, amm, account, chain, lane)
+        return SwapAdapter(config, amm_of(spec), account, chain, lane)
 
     async def _cow(self, venue: str, spec: CowSpec) -> Adapter:
         tokens = {a: Token(t.address, t.decimals) for a, t in spec.tokens.items()}
@@ -338,3 +371,8 @@ def _units(table: Mapping[str, Decimal], line: Instrument, subject: str) -> int:
     if found <= 0:
         raise PaperError(subject, str(table[line.symbol]), "write a positive quantity")
     return found
+
+
+def _private(url: str) -> str:
+    """``url`` if it is on this machine, where networks of the same name are many; else nothing."""
+    return url.rstrip("/") if urlsplit(url).hostname in ("127.0.0.1", "::1", "localhost") else ""

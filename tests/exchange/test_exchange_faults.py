@@ -65,6 +65,20 @@ def test_a_placement_that_never_arrived_is_unknown_then_canceled_and_was_sent_on
     asyncio.run(run())
 
 
+def test_what_is_kept_of_a_failure_holds_no_signature() -> None:
+    async def run() -> None:
+        async with world() as w:
+            adapter = await w.spot()
+            await w.exchange.stop()
+            with pytest.raises(ExecutionError) as failed:
+                await adapter.holdings(0)
+            assert "/api/v3/account" in str(failed.value)
+            assert "?" not in str(failed.value)
+            assert "signature" not in str(failed.value)
+
+    asyncio.run(run())
+
+
 def test_a_client_that_is_told_nothing_gives_up_by_its_own_clock() -> None:
     async def run() -> None:
         async with world() as w:
@@ -413,7 +427,8 @@ def test_without_the_coin_a_buy_is_charged_in_what_it_buys_and_that_is_a_doubt()
             assert report.state is LegState.UNKNOWN
             assert report.executions == ()
             assert "no whole number of lots" in report.detail
-            await adapter.start()
+            with pytest.raises(ExecutionError, match="prepaid coin"):
+                await adapter.start()
             with pytest.raises(ExecutionError, match="prepaid coin"):
                 await adapter.prepare(order(Side.BUY, "0.5", "60010", "b"), FAR)
 

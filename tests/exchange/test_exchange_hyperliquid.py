@@ -169,6 +169,18 @@ def test_an_order_is_void_when_it_says_so_or_at_its_deadline() -> None:
     asyncio.run(run())
 
 
+FIGURES = [
+    ("60000.5", "60000", "60001"),
+    ("59999.9", "59999", "60000"),
+    ("123456", "123456", "123456"),
+    ("123456.7", "123456", "123457"),
+    ("9999.87", "9999.8", "9999.9"),
+    ("9999.97", "9999.9", "10000"),
+    ("10000.1", "10000", "10001"),
+    ("99.99", "99.9", "100"),  # its tick is 0.1
+]
+
+
 def _tampered(request: dict[str, Any], part: str) -> dict[str, Any]:
     if part == "size":
         request["action"]["orders"][0]["s"] = "9"
@@ -240,20 +252,24 @@ def test_funding_and_the_dead_man_timer() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("limit", ["60000.5", "59999.9"])
-def test_a_price_with_too_many_figures_is_not_prepared(limit: str) -> None:
+@pytest.mark.parametrize(("limit", "bought", "sold"), FIGURES)
+def test_a_price_with_too_many_figures_is_rounded_to_the_safe_side_of_the_limit(
+    limit: str, bought: str, sold: str
+) -> None:
     async def run() -> None:
         async with world() as w:
-            fine = replace(HYPER, tick=1)
+            fine = replace(HYPER, tick=1, price_scale=2)
             adapter = hyperliquid(
                 "hyperliquid", Signer(), OWNER.address, {fine: "BTC"}, IN_QUOTE, w.setting
             )
-            try:
-                await adapter.start()
-                with pytest.raises(ExecutionError, match="5 significant figures"):
-                    await adapter.prepare(order(Side.BUY, "1", limit, instrument=fine), FAR)
-            finally:
-                await adapter.close()
+            w.made.append(adapter)
+            await adapter.start()
+            for side, expected in ((Side.BUY, bought), (Side.SELL, sold)):
+                made = order(side, "1", limit, side.value, fine)
+                prepared = await adapter.prepare(made, FAR)
+                (sent,) = json.loads(prepared.payload)["action"]["orders"]
+                assert sent["p"] == expected
+                assert Decimal(prepared.notes["price"]) == Decimal(expected)
 
     asyncio.run(run())
 

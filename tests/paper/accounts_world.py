@@ -186,6 +186,7 @@ def accounts(folder: Path) -> Iterator[Accounts]:
 
     patch = pytest.MonkeyPatch()
     patch.setattr(exchange_accounts, "Setting", timed)
+    patch.setenv("XDG_STATE_HOME", str(folder / ".state"))
     try:
         world.do(exchange.start())
         world.quote()

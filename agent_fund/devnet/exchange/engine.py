@@ -72,7 +72,9 @@ class Engine:
         """
         if not 1 <= len(client_id) <= MAX_CLIENT_ID:
             raise Refusal(-1100, "Illegal characters found in parameter 'newClientOrderId'.")
-        if (failed := symbol.failure(price, quantity)) is not None:
+        if symbol.status != "TRADING":
+            raise Refusal(-1013, "Market is closed.")
+        if (failed := symbol.failure(price, quantity, reduce_only)) is not None:
             raise Refusal(-1013, f"Filter failure: {failed}")
         known = self._by_client.get(client_id)
         if known is not None and known.open:

@@ -11,26 +11,40 @@ from decimal import Decimal
 from typing import Any
 
 from agent_fund.devnet.exchange.decimals import ZERO, floor, text
-from agent_fund.devnet.exchange.margin_market import FundingRate, MarginMarket
-from agent_fund.devnet.exchange.orders import Order, Trade
+from agent_fund.devnet.exchange.futures_rows import (
+    ENTRY_STEP,
+    order_row,
+    rate_row,
+    symbol_row,
+    trade_row,
+)
+from agent_fund.devnet.exchange.margin_market import MarginMarket
 from agent_fund.devnet.exchange.route import Parameters, Route, Routes, number, required
-from agent_fund.devnet.exchange.symbols import Symbol
 from agent_fund.devnet.exchange.trading_rest import LONGEST_PAGE, TradingRest
 
 WEEK_MS = 7 * 86_400_000
-ENTRY_STEP = Decimal("0.00000001")
+LARGEST = Decimal(10**12)
 
 
 class FuturesRest:
-    """The routes of the futures exchange; in ``hedge`` mode it only says so."""
+    """The routes of the futures exchange.
+
+    Attributes:
+        hedge, joint, isolated: the account's modes, of which it only tells: both sides at once,
+            several assets as margin, margin by position.
+        tiers: (floor, rate) of maintenance, as it is told; the market's rate by itself.
+        coefficient: of the account's tiers, told if it is not 1.
+    """
 
     def __init__(self, market: MarginMarket, clock: Callable[[], int]) -> None:
         self._market = market
         self._engine = market.engine
         self._account = market.account
         self._clock = clock
-        self.hedge = False
-        self._trading = TradingRest(market.engine, _order_row, _trade_row, WEEK_MS)
+        self.hedge = self.joint = self.isolated = False
+        self.tiers = [(ZERO, market.maintenance)]
+        self.coefficient = Decimal(1)
+        self._trading = TradingRest(market.engine, order_row, trade_row, WEEK_MS)
 
     @property
     def routes(self) -> Routes:
@@ -51,6 +65,10 @@ class FuturesRest:
             ("GET", "/fapi/v1/income"): Route(self._income, 30),
             ("GET", "/fapi/v1/positionSide/dual"): Route(self._mode, 30),
             ("GET", "/fapi/v1/commissionRate"): Route(self._rates, 20),
+            ("GET", "/fapi/v1/feeBurn"): Route(lambda _: {"feeBurn": self._account.burn}, 1),
+            ("GET", "/fapi/v1/accountConfig"): Route(self._configuration, 5),
+            ("GET", "/fapi/v1/symbolConfig"): Route(self._setting, 5),
+            ("GET", "/fapi/v1/leverageBracket"): Route(self._brackets, 1),
             ("POST", "/fapi/v1/leverage"): Route(self._leverage, 1),
             ("POST", "/fapi/v1/countdownCancelAll"): Route(self._countdown, 10),
             ("GET", "/fapi/v3/account"): Route(self._summary, 5),
@@ -58,7 +76,7 @@ class FuturesRest:
         }
 
     def _exchange_info(self, _: Parameters) -> dict[str, Any]:
-        rows = [_symbol_row(symbol) for symbol in self._engine.symbols.values()]
+        rows = [symbol_row(symbol) for symbol in self._engine.symbols.values()]
         return {
             "timezone": "UTC",
             "serverTime": self._clock(),
@@ -94,7 +112,7 @@ class FuturesRest:
         limit = min(number(parameters, "limit") or 100, LONGEST_PAGE)
         wanted = parameters.get("symbol")
         rows = [
-            _rate_row(entry)
+            rate_row(entry)
             for entry in self._market.rates
             if wanted in (None, entry.symbol)
             and entry.time >= (start or 0)
@@ -135,6 +153,48 @@ class FuturesRest:
             "takerCommissionRate": text(self._account.taker),
         }
 
+    def _configuration(self, _: Parameters) -> dict[str, Any]:
+        return {
+            "feeTier": 0,
+            "canTrade": True,
+            "dualSidePosition": self.hedge,
+            "multiAssetsMargin": self.joint,
+        }
+
+    def _setting(self, parameters: Parameters) -> list[dict[str, Any]]:
+        return [
+            {
+                "symbol": self.symbol_name(parameters),
+                "marginType": "ISOLATED" if self.isolated else "CROSSED",
+                "isAutoAddMargin": "false",
+                "leverage": int(self._account.leverage),
+                "maxNotionalValue": "1000000000",
+            }
+        ]
+
+    def _brackets(self, parameters: Parameters) -> list[dict[str, Any]]:
+        """Rates and amounts are numbers here, not texts."""
+        rows: list[dict[str, Any]] = []
+        deduction, below = ZERO, ZERO
+        for count, (lower, rate) in enumerate(self.tiers, start=1):
+            deduction += lower * (rate - below)
+            below = rate
+            rows.append(
+                {
+                    "bracket": count,
+                    "initialLeverage": int(self._account.leverage),
+                    "notionalFloor": float(lower),
+                    "maintMarginRatio": float(rate),
+                    "cum": float(deduction),
+                }
+            )
+        for row, (cap, _) in zip(rows, [*self.tiers[1:], (LARGEST, ZERO)], strict=True):
+            row["notionalCap"] = float(cap)
+        found = {"symbol": self.symbol_name(parameters), "brackets": rows}
+        return [
+            found if self.coefficient == 1 else {**found, "notionalCoef": float(self.coefficient)}
+        ]
+
     def _leverage(self, parameters: Parameters) -> dict[str, Any]:
         name = self.symbol_name(parameters)
         self._account.leverage = Decimal(number(parameters, "leverage") or 1)
@@ -166,7 +226,8 @@ class FuturesRest:
                     "unrealizedProfit": text(unrealized),
                     "marginBalance": text(account.equity),
                     "updateTime": self._clock(),
-                }
+                },
+                {"asset": account.coin, "walletBalance": text(account.coins)},
             ],
             "positions": self._positions({}),
         }
@@ -193,89 +254,3 @@ class FuturesRest:
                 }
             )
         return rows
-
-
-def _rate_row(entry: FundingRate) -> dict[str, Any]:
-    return {
-        "symbol": entry.symbol,
-        "fundingTime": entry.time,
-        "fundingRate": text(entry.rate),
-        "markPrice": text(entry.mark),
-    }
-
-
-def _order_row(order: Order) -> dict[str, Any]:
-    average = floor(order.quote / order.executed, ENTRY_STEP) if order.executed else ZERO
-    return {
-        "orderId": order.order_id,
-        "symbol": order.symbol.name,
-        "status": order.status,
-        "clientOrderId": order.client_id,
-        "price": text(order.price),
-        "avgPrice": text(average),
-        "origQty": text(order.quantity),
-        "executedQty": text(order.executed),
-        "cumQuote": text(order.quote),
-        "timeInForce": order.good,
-        "type": "LIMIT",
-        "reduceOnly": order.reduce_only,
-        "side": "BUY" if order.buy else "SELL",
-        "positionSide": "BOTH",
-        "time": order.time,
-        "updateTime": order.updated,
-    }
-
-
-def _trade_row(trade: Trade) -> dict[str, Any]:
-    return {
-        "symbol": trade.order.symbol.name,
-        "id": trade.trade_id,
-        "orderId": trade.order.order_id,
-        "side": "BUY" if trade.order.buy else "SELL",
-        "price": text(trade.price),
-        "qty": text(trade.quantity),
-        "quoteQty": text(trade.price * trade.quantity),
-        "realizedPnl": text(trade.realized),
-        "marginAsset": trade.commission_asset,
-        "commission": text(trade.commission),
-        "commissionAsset": trade.commission_asset,
-        "time": trade.time,
-        "positionSide": "BOTH",
-        "buyer": trade.order.buy,
-        "maker": trade.maker,
-    }
-
-
-def _symbol_row(symbol: Symbol) -> dict[str, Any]:
-    return {
-        "symbol": symbol.name,
-        "pair": symbol.name,
-        "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
-        "onboardDate": 1569398400000,
-        "status": "TRADING",
-        "baseAsset": symbol.base,
-        "quoteAsset": symbol.quote,
-        "marginAsset": symbol.quote,
-        "pricePrecision": 8,
-        "quantityPrecision": 8,
-        "baseAssetPrecision": 8,
-        "quotePrecision": 8,
-        "orderTypes": ["LIMIT"],
-        "timeInForce": ["GTC", "IOC", "FOK"],
-        "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": text(symbol.tick),
-                "maxPrice": text(symbol.max_price),
-                "tickSize": text(symbol.tick),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": text(symbol.step),
-                "maxQty": text(symbol.max_quantity),
-                "stepSize": text(symbol.step),
-            },
-            {"filterType": "MIN_NOTIONAL", "notional": text(symbol.min_notional)},
-        ],
-    }

@@ -18,6 +18,7 @@ from agent_fund.devnet.exchange.refusal import Refusal
 BOOK_LEVELS = 20
 MOST_FILLS = 2000
 MOST_TIMES = 500
+TABLE = 51
 STATUSES = {
     "NEW": "open",
     "PARTIALLY_FILLED": "open",
@@ -28,7 +29,13 @@ STATUSES = {
 
 
 class HyperliquidRest:
-    """Answers of the one account of ``owner``."""
+    """Answers of the one account of ``owner``.
+
+    Attributes:
+        isolated: whether the account's positions have margin of their own; it only says so.
+        tiers: (floor, highest leverage), as they are told: maintenance is half of its inverse.
+        timeless: whether answers tell no time.
+    """
 
     def __init__(self, market: MarginMarket, owner: str, clock: Callable[[], int]) -> None:
         self._market = market
@@ -36,6 +43,8 @@ class HyperliquidRest:
         self._account = market.account
         self._clock = clock
         self._actions = HyperliquidActions(market.engine, owner, clock)
+        self.isolated = self.timeless = False
+        self.tiers = [(ZERO, int(1 / (2 * market.maintenance)))]
 
     def answer(self, path: str, body: str) -> Any:
         """What ``path`` answers to ``body``."""
@@ -56,6 +65,9 @@ class HyperliquidRest:
                 return self._fills(request)
             case "clearinghouseState":
                 return self._state()
+            case "activeAssetData":
+                name = request["coin"]
+                return {"user": request["user"], "coin": name, "leverage": self._leverage}
             case "userFunding":
                 return self._funding(request.get("startTime", 0))
             case "fundingHistory":
@@ -72,11 +84,25 @@ class HyperliquidRest:
         universe, contexts = [], []
         for name, symbol in self._engine.symbols.items():
             decimals = -int(symbol.step.as_tuple().exponent)
-            universe.append({"name": name, "szDecimals": decimals, "maxLeverage": 50})
+            most = self.tiers[0][1]
+            row = {
+                "name": name,
+                "szDecimals": decimals,
+                "maxLeverage": most,
+                "marginTableId": TABLE,
+            }
+            universe.append(row if symbol.status == "TRADING" else {**row, "isDelisted": True})
             mark = text(self._account.marks.get(name, ZERO))
             index = text(self._market.indexes.get(name, ZERO))
             contexts.append({"markPx": mark, "midPx": mark, "oraclePx": index, "funding": "0"})
-        return [{"universe": universe}, contexts]
+        tiers = [{"lowerBound": text(lower), "maxLeverage": most} for lower, most in self.tiers]
+        tables = [[TABLE, {"description": "", "marginTiers": tiers}]]
+        return [{"universe": universe, "marginTables": tables}, contexts]
+
+    @property
+    def _leverage(self) -> dict[str, Any]:
+        kind = "isolated" if self.isolated else "cross"
+        return {"type": kind, "value": int(self._account.leverage)}
 
     def _book(self, coin: str) -> dict[str, Any]:
         book = self._engine.books[coin]
@@ -131,11 +157,12 @@ class HyperliquidRest:
             position = {
                 "coin": name,
                 "szi": text(held.quantity),
+                "leverage": self._leverage,
                 "positionValue": text(value),
                 "unrealizedPnl": text(account.unrealized(name)),
             }
             rows.append({"type": "oneWay", "position": position})
-        return {
+        state = {
             "assetPositions": rows,
             "marginSummary": {
                 "accountValue": text(account.equity),
@@ -144,8 +171,8 @@ class HyperliquidRest:
                 "totalMarginUsed": text(account.used),
             },
             "withdrawable": text(max(ZERO, account.available)),
-            "time": self._clock(),
         }
+        return state if self.timeless else {**state, "time": self._clock()}
 
     def _funding(self, start: int) -> list[dict[str, Any]]:
         return [

@@ -44,7 +44,12 @@ class MarginAccount:
         wallet: balance without unrealised profit. ``marks``: mark prices by symbol.
         unit: what profits, commissions and funding are rounded to, against the customer.
         leverage: 1/leverage of the notional is the initial margin of what would be open.
+        burn: whether the prepaid ``coin`` pays commissions, as long as there are enough ``coins``
+            at ``coin_price`` of the quote asset each.
     """
+
+    coin = "BNB"
+    coin_price = Decimal(600)
 
     def __init__(
         self,
@@ -61,6 +66,8 @@ class MarginAccount:
         self.taker = taker
         self.maker = maker
         self.leverage = leverage
+        self.burn = False
+        self.coins = ZERO
         self.marks: dict[str, Decimal] = {}
         self.positions: dict[str, Position] = {}
         self.payments: list[FundingPayment] = []
@@ -145,12 +152,18 @@ class MarginAccount:
         held.quantity += signed
         held.cost += signed * price
         rate = self.maker if maker else self.taker
-        commission = ceiling(price * quantity * rate, self.unit)
-        self.wallet += realized - commission
+        asset, commission = self.asset, ceiling(price * quantity * rate, self.unit)
+        in_coin = ceiling(price * quantity * rate / self.coin_price, UNIT)
+        if self.burn and self.coins >= in_coin:
+            asset, commission = self.coin, in_coin
+            self.coins -= in_coin
+            self.wallet += realized
+        else:
+            self.wallet += realized - commission
         if order in self._reserved:
             left = order.left * order.price / self.leverage
             self._reserved[order] = min(self._reserved[order], left)
-        return Settled(commission, self.asset, realized, before)
+        return Settled(commission, asset, realized, before)
 
     def fund(self, symbol: str, rate: Decimal, price: Decimal, time: int) -> FundingPayment | None:
         """Pay or receive ``rate`` of the position's worth at ``price``; None if nothing is held."""

@@ -16,7 +16,7 @@ from agent_fund.devnet.exchange.margin_account import MarginAccount
 from agent_fund.devnet.exchange.market_maker import MarketMaker
 from agent_fund.devnet.exchange.orders import Closing, Order
 
-MAINTENANCE = Decimal("0.005")
+MAINTENANCE = Decimal("0.004")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class MarginMarket:
 
     Attributes:
         indexes: index prices by symbol. ``rates``: the public history of funding rates, in order.
+        maintenance: as given.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class MarginMarket:
         self.rates: list[FundingRate] = []
         self._customer = customer
         self._at_index = at_index
-        self._maintenance = maintenance
+        self.maintenance = maintenance
         self._closings = 0
 
     def move(self, name: str, mark: Decimal, index: Decimal, maker: MarketMaker) -> None:
@@ -66,7 +67,7 @@ class MarginMarket:
         self.account.marks[name] = mark
         self.indexes[name] = index
         maker.quote(self.engine, self.engine.symbols[name], mark)
-        if self.account.equity < self._maintenance * self.account.worth:
+        if self.account.equity < self.maintenance * self.account.worth:
             self._liquidate()
 
     def fund(self, name: str, rate: Decimal, time: int) -> None:

@@ -63,6 +63,7 @@ class LoopbackExchange:
     Attributes:
         spot, futures, hyperliquid: the engines; ``spot_account`` and so on: the truth.
         futures_market, hyperliquid_market: the perpetuals' marks, funding and liquidation.
+        futures_rest, hyperliquid_rest: what the two tell of the account's settings.
         wallets: transfers between the spot and futures wallets.
         seen: (method, path, parameters) of every request that was acted on, in order.
         withheld: told the headers of a request that is left without an answer, when it is.
@@ -104,7 +105,7 @@ class LoopbackExchange:
         self.futures_rest = FuturesRest(self.futures_market, self.now)
         self.wallets = WalletRest(self.spot, self.spot_account, self.futures_market, self.now)
         self._routes = {**spot.routes, **self.futures_rest.routes, **self.wallets.routes}
-        self._hyperliquid = HyperliquidRest(self.hyperliquid_market, owner, self.now)
+        self.hyperliquid_rest = HyperliquidRest(self.hyperliquid_market, owner, self.now)
         self._released = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -218,7 +219,7 @@ class LoopbackExchange:
                 if request.path in ("/info", "/exchange"):
                     self.seen.append((request.method, request.path, {"body": body}))
                     self._limit.count(1)
-                    return 200, self._hyperliquid.answer(request.path, body), self._weights()
+                    return 200, self.hyperliquid_rest.answer(request.path, body), self._weights()
                 return 200, self._binance(request, body), self._weights()
         except Refusal as refusal:
             content = {"code": refusal.code, "msg": refusal.message}

@@ -133,7 +133,7 @@ def _trade_row(trade: Trade) -> dict[str, Any]:
 def _symbol_row(symbol: Symbol) -> dict[str, Any]:
     return {
         "symbol": symbol.name,
-        "status": "TRADING",
+        "status": symbol.status,
         "baseAsset": symbol.base,
         "baseAssetPrecision": 8,
         "quoteAsset": symbol.quote,

@@ -15,6 +15,8 @@ class Symbol:
         tick: PRICE_FILTER tickSize. ``step``: LOT_SIZE stepSize, and its minQty.
         max_quantity: LOT_SIZE maxQty.
         min_notional: NOTIONAL minNotional (futures: MIN_NOTIONAL notional).
+        status: orders are taken in none but TRADING.
+        closes_any: whether an order that only reduces a position may be worth less than that.
     """
 
     name: str
@@ -25,14 +27,17 @@ class Symbol:
     min_notional: Decimal
     max_quantity: Decimal = Decimal(9000)
     max_price: Decimal = Decimal(10_000_000)
+    status: str = "TRADING"
+    closes_any: bool = False
 
-    def failure(self, price: Decimal, quantity: Decimal) -> str | None:
+    def failure(self, price: Decimal, quantity: Decimal, reduce_only: bool = False) -> str | None:
         """The filter that a limit order fails, by Binance's name; None if it passes all."""
         if price <= 0 or price > self.max_price or price % self.tick:
             return "PRICE_FILTER"
         if not self.step <= quantity <= self.max_quantity or quantity % self.step:
             return "LOT_SIZE"
-        if price * quantity < self.min_notional:
+        exempt = reduce_only and self.closes_any
+        if price * quantity < self.min_notional and not exempt:
             return "NOTIONAL"
         return None
 
@@ -40,10 +45,24 @@ class Symbol:
 BTCUSDT = Symbol("BTCUSDT", "BTC", "USDT", Decimal("0.01"), Decimal("0.00001"), Decimal(5))
 ETHUSDT = Symbol("ETHUSDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.0001"), Decimal(5))
 BTCUSDT_PERPETUAL = Symbol(
-    "BTCUSDT", "BTC", "USDT", Decimal("0.1"), Decimal("0.001"), Decimal(50), Decimal(1000)
+    "BTCUSDT",
+    "BTC",
+    "USDT",
+    Decimal("0.1"),
+    Decimal("0.001"),
+    Decimal(50),
+    Decimal(1000),
+    closes_any=True,
 )
 ETHUSDT_PERPETUAL = Symbol(
-    "ETHUSDT", "ETH", "USDT", Decimal("0.01"), Decimal("0.001"), Decimal(20), Decimal(10_000)
+    "ETHUSDT",
+    "ETH",
+    "USDT",
+    Decimal("0.01"),
+    Decimal("0.001"),
+    Decimal(20),
+    Decimal(10_000),
+    closes_any=True,
 )
 BTC_USDC_PERPETUAL = Symbol("BTC", "BTC", "USDC", Decimal(1), Decimal("0.00001"), Decimal(10))
 """Hyperliquid's: sizes of five decimals, prices of five significant digits."""

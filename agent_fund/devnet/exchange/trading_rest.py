@@ -102,7 +102,7 @@ class TradingRest:
         rows = [
             order
             for order in self.engine.orders.values()
-            if order.symbol is symbol and order.order_id >= first and order.time >= start
+            if order.symbol.name == symbol.name and order.order_id >= first and order.time >= start
         ]
         return [self._order_row(order) for order in rows[:limit]]
 
@@ -115,7 +115,7 @@ class TradingRest:
         rows = [
             trade
             for trade in self.engine.trades
-            if trade.order.symbol is symbol
+            if trade.order.symbol.name == symbol.name
             and trade.trade_id >= first
             and trade.time >= start
             and (end is None or trade.time <= end)

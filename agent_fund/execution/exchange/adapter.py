@@ -17,21 +17,23 @@ from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.exchange import order_book
 from agent_fund.execution.exchange.answer import Failure
 from agent_fund.execution.exchange.booking import Doubt, moment
+from agent_fund.execution.exchange.current_rules import CurrentRules
 from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.exchange.listing import Listing
-from agent_fund.execution.exchange.market_rules import require_order
 from agent_fund.execution.exchange.order_report import OrderReports
 from agent_fund.execution.exchange.placement import Placement
 from agent_fund.execution.exchange.prepaid_coin import PrepaidCoin
 from agent_fund.execution.exchange.venue_api import Level, NewOrder, VenueApi, VenueTrade
 from agent_fund.execution.live.adapter import (
     Capabilities,
+    DoubtfulTrade,
     Execution,
     Holdings,
     Prepared,
     Quote,
     Report,
 )
+from agent_fund.execution.live.leg_state import LegState
 
 GOODS = ("GTC", "IOC")
 
@@ -79,6 +81,7 @@ class ExchangeAdapter:
         self._name = name
         self._api = api
         self._listing = Listing(name, markets)
+        self._rules = CurrentRules(api, self._listing, now)
         self._fees = fees
         self._good = good
         self._quote_ms = quote_ms
@@ -120,7 +123,10 @@ class ExchangeAdapter:
         """
         try:
             self._listing.compare(await self._api.start(self._fees.rate, self._fees.coin))
+            self._rules.started()
+            self._coin.compare(self._name, self._listing.rules)
             self._coin.look(await self._api.balances())
+            self._coin.require(self._name)
         except Failure as failure:
             fix = "is it reachable, and are key and clock right?"
             raise ExecutionError(f"start of {self._name}", failure.reason, fix) from None
@@ -155,27 +161,38 @@ class ExchangeAdapter:
     async def prepare(self, order: Order, deadline: int) -> Prepared:
         """The request; ``VenueApi.encode`` says what of it is signed now and what at sending.
 
+        Its price is the order's limit on the exchange's grid of now, never beyond the limit.
+
         Raises:
             ExecutionError: if the exchange's filters would refuse it, or the coin runs out.
         """
         market = self._listing.market(order.instrument)
-        price, quantity = require_order(order, self._listing.rules[market])
+        fitted = await self._rules.fit(order)
         self._coin.require(self._name)
         leg, buy = order.order_id, order.side is Side.BUY
-        new = NewOrder(leg, market, buy, price, quantity, deadline)
-        payload, void = await self._api.encode(new, self._good)
+        new = NewOrder(
+            leg, market, buy, fitted.price, fitted.quantity, deadline, closes=fitted.closes
+        )
+        try:
+            payload, void = await self._api.encode(new, self._good)
+        except Failure as failure:
+            fix = "ask again when it answers"
+            raise ExecutionError(f"order at {self._name}", failure.reason, fix) from None
         self._placement.prepared(leg)
         notes = {
             "market": market,
             "side": order.side.value,
-            "price": str(price),
-            "quantity": str(quantity),
+            "price": str(fitted.price),
+            "quantity": str(fitted.quantity),
         }
         return Prepared(leg, self._api.reference(leg), payload, void or deadline, notes)
 
     async def submit(self, prepared: Prepared) -> Report:
         """Send it, or send it again once that is safe."""
-        return await self._placement.submit(prepared)
+        report = await self._placement.submit(prepared)
+        if report.state is LegState.REJECTED:
+            self._rules.doubt()
+        return report
 
     async def status(self, prepared: Prepared) -> Report:
         """By client id, with all trades; an order that can no longer arrive is CANCELED."""
@@ -192,10 +209,11 @@ class ExchangeAdapter:
     async def holdings(self, since: int) -> Holdings:
         """Totals of the assets of these instruments; positions under their base asset.
 
-        Trades of the exchange's own making are not among the executions.
+        Trades of the exchange's own making are not among the executions. One that cannot be booked
+        does not keep the rest from being told.
 
         Raises:
-            ExecutionError: if the exchange does not answer, or tells what cannot be booked.
+            ExecutionError: if the exchange does not answer.
         """
         try:
             balances = await self._api.balances()
@@ -205,12 +223,13 @@ class ExchangeAdapter:
             fix = "ask again when it answers"
             raise ExecutionError(f"holdings at {self._name}", failure.reason, fix) from None
         self._coin.look(balances)
-        executions = self._executed(pairs, forced=False)
+        executions, doubtful = self._executed(pairs, forced=False)
         return Holdings(
             assets=self._listing.assets(balances),
             open_references=tuple(resting),
             executions=tuple((reference, made) for reference, _, made in executions),
             coin=self._coin.units,
+            doubtful=doubtful,
         )
 
     async def prices(self, instruments: Sequence[Instrument]) -> Mapping[str, int]:
@@ -258,22 +277,21 @@ class ExchangeAdapter:
 
     def _executed(
         self, pairs: Iterable[tuple[str, VenueTrade]], forced: bool
-    ) -> list[tuple[str, VenueTrade, Execution]]:
+    ) -> tuple[list[tuple[str, VenueTrade, Execution]], tuple[DoubtfulTrade, ...]]:
         """Those that are forced, or those that are not, each once, in order.
 
-        Raises:
-            ExecutionError: for one that cannot be booked, or was told in two versions.
+        Beside them those that cannot be booked, or were told in two versions.
         """
         found: dict[str, tuple[str, VenueTrade, Execution]] = {}
+        doubtful: dict[str, DoubtfulTrade] = {}
         for reference, trade in sorted(pairs, key=lambda pair: moment(pair[1])):
             if trade.forced is not forced:
                 continue
-            made = self._reports.booked(trade)
+            made, key = self._reports.booked(trade), trade.exec_id
             if isinstance(made, Doubt):
-                fix = "a person must book it"
-                raise ExecutionError(f"trade at {self._name}", made.reason, fix)
-            told = (reference, trade, made[0])
-            if found.setdefault(trade.exec_id, told) != told:
-                fix = "it was told in two versions: ask the exchange"
-                raise ExecutionError(f"trade at {self._name}", trade.exec_id, fix)
-        return list(found.values())
+                doubtful[key] = DoubtfulTrade(reference, key, made.reason)
+            elif found.setdefault(key, (reference, trade, made[0])) != (reference, trade, made[0]):
+                doubtful[key] = DoubtfulTrade(reference, key, "it was told in two versions")
+        for key in doubtful:
+            found.pop(key, None)
+        return list(found.values()), tuple(doubtful.values())

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from agent_fund.execution.exchange.answer import Absent
+from agent_fund.execution.exchange.answer import Absent, Unclear
 from agent_fund.execution.exchange.connection import Connection
 from agent_fund.execution.exchange.market_rules import MarketRules
 from agent_fund.execution.exchange.venue_api import Level, NewOrder, VenueOrder, VenueTrade
@@ -27,6 +27,7 @@ BOOK_LIMIT = 100
 AHEAD_SECONDS = 1.0
 """How far a timestamp may be ahead of Binance's clock, and so how much longer it may live."""
 MARGIN_SECONDS = 0.5
+TRADING = "TRADING"
 
 STATES = {
     "NEW": LegState.SUBMITTED,
@@ -102,6 +103,7 @@ class Binance:
             "quantity": plain(order.quantity),
             "price": plain(order.price),
             "newClientOrderId": self.reference(order.leg_id),
+            **({"reduceOnly": "true"} if order.closes else {}),
             **self._endpoints.response,
         }
         return json.dumps(parameters, sort_keys=True, separators=(",", ":")).encode(), 0
@@ -185,11 +187,10 @@ class Binance:
         await self.connection.close()
 
     async def markets(self) -> Mapping[str, MarketRules]:
-        """The filters of every market that is trading."""
+        """The filters of every market that has the two that each order must pass."""
         listed = await self.connection.call(self._endpoints.information)
-        return {
-            row["symbol"]: rules_of(row) for row in listed["symbols"] if row["status"] == "TRADING"
-        }
+        told = (rules_of(row) for row in listed["symbols"])
+        return {rules.market: rules for rules in told if rules is not None}
 
     def order(self, row: Mapping[str, Any]) -> VenueOrder:
         """The exchange's JSON of an order."""
@@ -245,9 +246,11 @@ class Binance:
                 span = {"symbol": market, "startTime": start, "endTime": end, "limit": PAGE}
                 rows = await self.connection.call(self._endpoints.trades, span)
                 start = end + 1
-        page = rows
+        page, last = rows, -1
         while page:
-            last = max(int(row["id"]) for row in rows)
+            before, last = last, max(int(row["id"]) for row in page)
+            if last <= before:
+                raise Unclear(f"trades of {market} after number {before} are told again and again")
             following = {"symbol": market, "fromId": last + 1, "limit": PAGE}
             page = await self.connection.call(self._endpoints.trades, following)
             rows = rows + page
@@ -260,10 +263,12 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def rules_of(row: Mapping[str, Any]) -> MarketRules:
-    """The filters in the exchange's JSON of a symbol."""
+def rules_of(row: Mapping[str, Any]) -> MarketRules | None:
+    """The filters in the exchange's JSON of a symbol; None without those of price and quantity."""
     filters = {f["filterType"]: f for f in row["filters"]}
-    price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
+    price, lot = filters.get("PRICE_FILTER"), filters.get("LOT_SIZE")
+    if price is None or lot is None:
+        return None
     least = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
     digits = int(row.get("quoteCommissionPrecision", 8))
     return MarketRules(
@@ -276,4 +281,5 @@ def rules_of(row: Mapping[str, Any]) -> MarketRules:
         largest=Decimal(lot["maxQty"]),
         least=Decimal(least.get("minNotional", least.get("notional", "0"))),
         commission=Decimal(1).scaleb(-digits),
+        halted="" if row["status"] == TRADING else row["status"],
     )

@@ -10,11 +10,14 @@ A commission is exact in three cases, and every other is a doubt with its reason
   trade; the fee is 0, and the coin is reported beside it, as a chain's gas is.
 
 Without a prepaid coin a spot buy's commission is hardly ever a whole number of lots. So an account
-that trades spot is required at ``start`` to pay in the coin, and orders are refused before the coin
-runs out; the second case remains for markets and accounts without commission.
+that is charged for spot trades is required at ``start`` to pay in the coin and to have its reserve
+there, and an order is refused while less than the reserve is left. The reserve must cover what one
+order can cost: where the coin falls short in the middle of one, the second case applies, and what
+is no whole number of lots is a doubt.
 
-A forced trade may have a price between the market's ticks (a mark). It is booked at the next price
-unit towards less money moved, and the rest is part of the fee, so that what moved is exact.
+A price may be finer than the fund's price units: a mark at which a position was closed, or a tick
+that the exchange has made finer. The trade is booked at the next price unit towards less money
+moved, and the rest is part of the fee, so that what moved is exact.
 """
 
 from __future__ import annotations
@@ -66,11 +69,10 @@ def booked(
     commission = Fraction(trade.commission)
     quantity = Fraction(trade.quantity) * 10**instrument.base.scale
     price = Fraction(trade.price) * 10**instrument.price_scale
-    fee, spent = Fraction(0), Fraction(0)
-    if trade.forced:
-        whole = Fraction(floor(price) if trade.buy else ceil(price))
-        fee = abs(price - whole) * quantity * instrument.multiplier
-        price = whole
+    spent = Fraction(0)
+    whole = Fraction(floor(price) if trade.buy else ceil(price))
+    fee = abs(price - whole) * quantity * instrument.multiplier
+    price = whole
     if commission < 0:
         return Doubt(f"trade {trade.exec_id} has a rebate of {trade.commission}: not booked")
     if trade.commission_asset == rules.quote:
@@ -80,7 +82,7 @@ def booked(
     elif trade.buy and trade.commission_asset == rules.base:
         withheld = commission * 10**instrument.base.scale
         quantity -= withheld
-        fee = withheld * price * instrument.multiplier
+        fee += withheld * price * instrument.multiplier
     elif commission:
         taken = f"{trade.commission} {trade.commission_asset}"
         return Doubt(f"trade {trade.exec_id} was charged {taken}: name it as the prepaid coin")

@@ -31,7 +31,8 @@ class Setting:
         url: scheme and host instead of the exchange's own, e.g. a loopback exchange's.
         timeout_ms: for one request, connecting and answer together.
         window_ms: how long a request is good for once it is signed.
-        rate_limit_ms: milliseconds for one unit of weight; None for ccxt's own figure.
+        rate_limit_ms: milliseconds for one of ccxt's units of weight, which at Binance's spot are
+            five of the exchange's; None for ccxt's own figure.
         good: time in force of every order, GTC or IOC.
         patience: see ExchangeAdapter.
         now: Unix milliseconds. ``monotonic``: seconds. ``sleep``: for so many seconds.
@@ -122,5 +123,5 @@ def hyperliquid(
     """
     connection = setting.connection("hyperliquid", None)
     actions = ActionSigner(connection.client, signer, setting.now, testnet)
-    api = Hyperliquid(connection, actions, user, setting.now, setting.window_ms)
+    api = Hyperliquid(connection, actions, user, setting.now, setting.window_ms, setting.monotonic)
     return MarginExchangeAdapter(name, api, markets, fees, **setting.terms)

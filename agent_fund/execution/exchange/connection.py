@@ -10,8 +10,11 @@ ExchangeError that ccxt also raises when a connection ends in the middle of an a
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import ccxt  # type: ignore[import-untyped]
@@ -22,6 +25,7 @@ from agent_fund.execution.exchange.answer import Absent, NotTaken, Refused, Uncl
 DEFAULT_WAIT = 1.0
 WINDOW_MS = 60_000
 LONGEST_REASON = 200
+_QUERY = re.compile(r"(?<=\S)\?\S*")
 _REFUSALS = (ccxt.InvalidOrder, ccxt.InsufficientFunds, ccxt.BadRequest)
 # Subclasses of InvalidOrder that do not say that nothing was accepted.
 _DOUBTS = (ccxt.DuplicateOrderId, ccxt.OrderNotCached)
@@ -37,6 +41,8 @@ class _Telling:
 
     moved_to: str | None = None
     moved_from: Mapping[str, str]
+    # A number with decimals stays the text that the exchange wrote.
+    on_json_response = staticmethod(partial(json.loads, parse_float=str))
 
     def get_exceptions_by_url(self, url: str, kind: str) -> Any:
         if self.moved_to is not None:
@@ -131,7 +137,9 @@ class Connection:
         await self.client.close()
 
     def _failure(self, error: Any) -> Exception:
-        reason = f"{type(error).__name__}: {str(error)[:LONGEST_REASON]}"
+        # ccxt's message states the address that was asked, which may be signed.
+        said = _QUERY.sub("", str(error))
+        reason = f"{type(error).__name__}: {said[:LONGEST_REASON]}"
         if isinstance(error, _LIMITS):
             seconds = _seconds(getattr(error, "retry_after", None))
             self._closed_until = self._monotonic() + seconds

@@ -3,14 +3,21 @@
 Only ccxt's raw endpoints are used. Its unified ``create_order`` first signs an approval of a fee
 for ccxt's builder address, sets a referrer, and then attaches the builder to every order; nothing
 of that is ever signed here.
+
+What is signed expires at a time of the exchange's clock. It is counted from the time that the
+exchange tells at the start, with every look at balances, and before anything is signed if that was
+long ago. So an order that was told to be over cannot be placed any more, however this machine's
+clock is set.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from agent_fund.execution.errors import ExecutionError
@@ -20,19 +27,23 @@ from agent_fund.execution.exchange.connection import Connection
 from agent_fund.execution.exchange.hyperliquid_action import ActionSigner
 from agent_fund.execution.exchange.hyperliquid_rows import (
     USDC,
+    brackets_of,
     reference_of,
     rules_of,
     state_of,
     trade_of,
 )
 from agent_fund.execution.exchange.margin_api import FundingRate, Income, MarketMark
+from agent_fund.execution.exchange.margin_terms import MarginTerms
 from agent_fund.execution.exchange.market_rules import MarketRules
+from agent_fund.execution.exchange.pages import Pages
 from agent_fund.execution.exchange.venue_api import (
     Level,
     NewOrder,
     VenueOrder,
     VenueTrade,
 )
+from agent_fund.execution.exchange.venue_clock import VenueClock
 
 PAGE = 2000
 FUNDING_PAGE = 500
@@ -47,6 +58,7 @@ class Hyperliquid:
         user: address of the account, which the signer may sign for.
         now: Unix milliseconds.
         void_after_ms: how long a signed order is good for, at most.
+        monotonic: seconds.
     """
 
     dead_man = True
@@ -59,12 +71,14 @@ class Hyperliquid:
         user: str,
         now: Callable[[], int],
         void_after_ms: int = 15_000,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connection = connection
         self._actions = actions
         self._user = user
         self._now = now
         self._void_after = void_after_ms
+        self._clock = VenueClock(monotonic)
         self._assets: dict[str, int] = {}
 
     @property
@@ -77,28 +91,34 @@ class Hyperliquid:
         return "0x" + hashlib.sha256(leg_id.encode()).digest()[:16].hex()
 
     async def start(self, fee_rate: Decimal, coin: str) -> Mapping[str, MarketRules]:
-        """Check the commission rates; commissions are always in USDC.
+        """Check the commission rates, which are always in USDC, and measure the clock.
 
         Raises:
             ExecutionError: if a prepaid coin is configured, or the account pays more.
         """
         if coin:
             raise ExecutionError("prepaid coin", coin, "Hyperliquid charges USDC: leave it out")
+        await self.adjust_clock()
         rates = await self._info(type="userFees", user=self._user)
         charged = max(Decimal(rates[name]) for name in ("userCrossRate", "userAddRate"))
         if charged > fee_rate:
             fix = f"the account pays up to {charged}: configure that rate"
             raise ExecutionError("fee rate", str(fee_rate), fix)
+        return await self.markets()
+
+    async def markets(self) -> Mapping[str, MarketRules]:
+        """Of every perpetual, delisted ones too: they keep their numbers."""
         listed, _ = await self._info(type="metaAndAssetCtxs")
         universe = listed["universe"]
         self._assets = {row["name"]: number for number, row in enumerate(universe)}
-        return {row["name"]: rules_of(row) for row in universe if not row.get("isDelisted")}
+        return {row["name"]: rules_of(row) for row in universe}
 
     async def encode(self, order: NewOrder, good: str) -> tuple[bytes, int]:
         """The signed request as canonical JSON; it is void from then on."""
-        expires = self._now() + self._void_after
+        there = await self._there()
+        now, good_for = self._now(), self._void_after
         if order.deadline:
-            expires = min(expires, order.deadline * 1000)
+            good_for = min(good_for, order.deadline * 1000 - now)
         action = {
             "type": "order",
             "orders": [
@@ -114,9 +134,9 @@ class Hyperliquid:
             ],
             "grouping": "na",
         }
-        request = await self._actions.request(action, expires)
+        request = await self._actions.request(action, there + good_for)
         payload = json.dumps(request, sort_keys=True, separators=(",", ":")).encode()
-        return payload, -(-expires // 1000)
+        return payload, -(-(now + good_for) // 1000)
 
     async def place(self, payload: bytes, deadline: int) -> VenueOrder | None:
         """Send the bytes as they are; the answer tells too little of the order to be used."""
@@ -162,7 +182,7 @@ class Hyperliquid:
 
     async def balances(self) -> Mapping[str, Decimal]:
         """Positions by market, signed, and USDC as if they had been bought outright."""
-        state = await self._info(type="clearinghouseState", user=self._user)
+        state = await self._state()
         found = {USDC: Decimal(state["marginSummary"]["totalRawUsd"])}
         for row in state["assetPositions"]:
             found[row["position"]["coin"]] = Decimal(row["position"]["szi"])
@@ -193,8 +213,22 @@ class Hyperliquid:
         """One timer for the whole account, five seconds or more."""
         action: dict[str, Any] = {"type": "scheduleCancel"}
         if seconds:
-            action["time"] = self._now() + seconds * 1000
+            action["time"] = await self._there() + seconds * 1000
         await self._act(action)
+
+    async def terms(self, markets: Sequence[str]) -> Mapping[str, MarginTerms]:
+        """As the account has set each market, with its tiers of maintenance."""
+        listed, _ = await self._info(type="metaAndAssetCtxs")
+        rows = {row["name"]: row for row in listed["universe"]}
+        found = {}
+        for market in markets:
+            told = await self._info(type="activeAssetData", user=self._user, coin=market)
+            found[market] = MarginTerms(
+                isolated=told["leverage"]["type"] != "cross",
+                initial=Fraction(1, int(told["leverage"]["value"])),
+                brackets=brackets_of(rows[market], listed.get("marginTables", ())),
+            )
+        return found
 
     async def marks(self, markets: Sequence[str]) -> Mapping[str, MarketMark]:
         """Mark and oracle price."""
@@ -208,27 +242,27 @@ class Hyperliquid:
 
     async def rates(self, market: str, start: int, end: int) -> Sequence[FundingRate]:
         """Page by time; a market has one rate at a time."""
-        found: list[FundingRate] = []
+        found: Pages[FundingRate] = Pages(FUNDING_PAGE, f"funding rates of {market}")
         while start <= end:
             rows = await self._info(
                 type="fundingHistory", coin=market, startTime=start, endTime=end
             )
-            found += [FundingRate(Decimal(r["fundingRate"]), int(r["time"])) for r in rows]
-            if len(rows) < FUNDING_PAGE:
+            page = [FundingRate(Decimal(r["fundingRate"]), int(r["time"])) for r in rows]
+            if not found.more(page):
                 break
-            start = max(int(row["time"]) for row in rows) + 1
-        return found
+            start = max(rate.time for rate in page) + 1
+        return found.rows
 
     async def income(self, since: int) -> Sequence[Income]:
         """Funding, page by page; a payment is known by its time and market, of which there is one.
 
         Pages overlap.
         """
-        found: list[Income] = []
+        found: Pages[Income] = Pages(FUNDING_PAGE, "funding payments")
         start = since
         while True:
             rows = await self._info(type="userFunding", user=self._user, startTime=start)
-            found += [
+            page = [
                 Income(
                     payment_id=f"{row['delta']['coin']}-{row['time']}",
                     market=row["delta"]["coin"],
@@ -238,23 +272,37 @@ class Hyperliquid:
                 )
                 for row in rows
             ]
-            if len(rows) < FUNDING_PAGE:
-                return found
-            last = max(int(row["time"]) for row in rows)
+            if not found.more(page):
+                return found.rows
+            last = max(payment.time for payment in page)
             if last == start:
                 raise Unclear(f"more than {FUNDING_PAGE} payments of one time are not shown")
             start = last
 
     async def adjust_clock(self) -> None:
-        """Nothing to adjust: nonces may be two days old, and expiry errs to the safe side."""
+        """Take over the exchange's time; nonces may be two days old, and are this machine's."""
+        await self._state()
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self.connection.close()
 
+    async def _state(self) -> Any:
+        """Of the account; every such answer tells the time."""
+        state = await self._info(type="clearinghouseState", user=self._user)
+        self._clock.hear(state)
+        return state
+
+    async def _there(self) -> int:
+        """The exchange's time, Unix milliseconds."""
+        if self._clock.stale:
+            await self._state()
+        return self._clock.now()
+
     async def _info(self, **request: Any) -> Any:
         return await self.connection.call("publicPostInfo", request)
 
     async def _act(self, action: Mapping[str, Any]) -> Any:
-        request = await self._actions.request(action, self._now() + self._void_after)
+        expires = await self._there() + self._void_after
+        request = await self._actions.request(action, expires)
         return await self.connection.call("privatePostExchange", request)

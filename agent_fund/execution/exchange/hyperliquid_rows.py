@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+from agent_fund.execution.exchange.answer import Unclear
+from agent_fund.execution.exchange.margin_terms import Bracket, marginal
 from agent_fund.execution.exchange.market_rules import MarketRules
 from agent_fund.execution.exchange.venue_api import VenueTrade
 from agent_fund.execution.live.leg_state import LegState
@@ -15,6 +18,8 @@ DECIMALS = 6
 LEAST = Decimal(10)
 USDC = "USDC"
 USDC_UNIT = Decimal("0.000001")
+LISTED_TABLES = 50
+"""Margin tables with a smaller number have one tier, whose leverage is the number."""
 FORCED = ("Auto-Deleveraging", "Settlement")
 """Directions of fills that no order of anybody is behind; the second is that of a delisting."""
 
@@ -83,4 +88,27 @@ def rules_of(row: Mapping[str, Any]) -> MarketRules:
         least=LEAST,
         commission=USDC_UNIT,
         figures=FIGURES,
+        halted="delisted" if row.get("isDelisted") else "",
     )
+
+
+def brackets_of(row: Mapping[str, Any], tables: Sequence[Any]) -> tuple[Bracket, ...]:
+    """Maintenance of one perpetual: half of the initial margin at each tier's highest leverage.
+
+    Source: Hyperliquid's "Margin tiers" page.
+
+    Raises:
+        Unclear: if its table is not told.
+    """
+    number = row.get("marginTableId")
+    known = {told: table["marginTiers"] for told, table in tables}
+    if number is None:
+        tiers = [{"lowerBound": "0", "maxLeverage": row["maxLeverage"]}]
+    elif number in known:
+        tiers = known[number]
+    elif number < LISTED_TABLES:
+        tiers = [{"lowerBound": "0", "maxLeverage": number}]
+    else:
+        raise Unclear(f"{row['name']} has margin table {number}, which is not told")
+    halves = [(Fraction(t["lowerBound"]), Fraction(1, 2 * int(t["maxLeverage"]))) for t in tiers]
+    return marginal(sorted(halves))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
@@ -39,18 +40,23 @@ class Listing:
         return tuple(self.instruments)
 
     def compare(self, listed: Mapping[str, MarketRules]) -> None:
-        """Take over the rules of the listed markets.
+        """Take over the rules of the listed markets at a start, those that are halted too.
 
         Raises:
-            ExecutionError: for a market that is not trading, or an instrument that is too fine.
+            ExecutionError: for a market that is not there, or an instrument that is too coarse.
         """
         for market, instrument in self.instruments.items():
             if market not in listed:
-                known = ", ".join(sorted(listed)[:5])
+                known = ", ".join(sorted(m for m, rules in listed.items() if not rules.halted)[:5])
                 fix = f"write one that is trading there, such as {known}"
                 raise ExecutionError(f"market of {instrument.symbol}", market, fix)
             require_compatible(instrument, listed[market])
             self.rules[market] = listed[market]
+
+    def renew(self, listed: Mapping[str, MarketRules]) -> None:
+        """Take over what the rules are by now; a market that is gone is halted for good."""
+        for market, known in self.rules.items():
+            self.rules[market] = listed.get(market, replace(known, halted="not listed any more"))
 
     def market(self, instrument: Instrument) -> str:
         """The market of ``instrument``.

@@ -19,6 +19,7 @@ from agent_fund.execution.exchange.adapter import ExchangeAdapter, Terms
 from agent_fund.execution.exchange.answer import Failure
 from agent_fund.execution.exchange.fees import Fees
 from agent_fund.execution.exchange.margin_api import FundingRate, Income, MarginApi
+from agent_fund.execution.exchange.margin_terms import require_terms
 from agent_fund.execution.live.margin import ForcedTrade, FundingReceipt, Mark
 
 
@@ -36,6 +37,17 @@ class MarginExchangeAdapter(ExchangeAdapter):
         **terms: Unpack[Terms],
     ) -> None:
         super().__init__(name, api, markets, fees, **terms)
+
+    async def start(self) -> None:
+        """As ExchangeAdapter's; and the margin terms, which the guard's proofs rest on."""
+        await super().start()
+        try:
+            told = await self._api.terms(self._listing.markets)
+        except Failure as failure:
+            fix = "is it reachable, and may the key read the account?"
+            raise ExecutionError(f"margin at {self.name}", failure.reason, fix) from None
+        for market, instrument in self._listing.instruments.items():
+            require_terms(instrument, market, told[market])
 
     async def marks(self, instruments: Sequence[Instrument]) -> Mapping[str, Mark]:
         """The marks now, by symbol; absent where the exchange tells none, or does not answer."""
@@ -108,6 +120,10 @@ class MarginExchangeAdapter(ExchangeAdapter):
         except Failure as failure:
             fix = "ask again when it answers"
             raise ExecutionError(f"forced trades at {self.name}", failure.reason, fix) from None
+        executed, doubtful = self._executed(pairs, forced=True)
+        for one in doubtful:
+            fix = "a person must book it"
+            raise ExecutionError(f"trade {one.exec_id} at {self.name}", one.reason, fix)
         return tuple(
             ForcedTrade(
                 exec_id=trade.exec_id,
@@ -117,7 +133,7 @@ class MarginExchangeAdapter(ExchangeAdapter):
                 fee=made.fee,
                 time=trade.time,
             )
-            for _, trade, made in self._executed(pairs, forced=True)
+            for _, trade, made in executed
         )
 
     async def arm_dead_man(self, seconds: int) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
+from agent_fund.execution.exchange.margin_terms import MarginTerms
 from agent_fund.execution.exchange.venue_api import VenueApi
 
 
@@ -42,6 +43,10 @@ class MarginApi(VenueApi, Protocol):
 
     Its ``trades_since`` marks the trades of the exchange's own making as forced.
     """
+
+    async def terms(self, markets: Sequence[str]) -> Mapping[str, MarginTerms]:
+        """What it asks of a position of this account, by market."""
+        ...
 
     async def marks(self, markets: Sequence[str]) -> Mapping[str, MarketMark]:
         """By market; absent where the exchange does not tell both prices."""

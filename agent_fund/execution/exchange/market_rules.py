@@ -1,19 +1,23 @@
-"""What an exchange demands of an order in one market, compared exactly with the fund's instrument.
+"""What an exchange demands of an order in one market now, and the order as it fits into that.
 
-Quantities must step at least as coarsely in the fund as at the exchange, prices too, and both of
-the exchange's steps must be whole numbers of the fund's units, so that every trade it can report
-is an exact integer here.
+An exchange changes its filters while a fund lives. So a limit is rounded to the tick of the day,
+towards its safe side, and the fund's order keeps its own; a quantity is never changed. What the
+exchange may say of a trade must stay exact in the fund's units.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
+from math import ceil, floor
 
 from agent_fund.domain.instrument import Instrument
-from agent_fund.domain.order import Order
+from agent_fund.domain.order import Order, Purpose, Side
 from agent_fund.execution.errors import ExecutionError
+
+EXACT = Context(prec=80)
+"""Prices and steps have far fewer digits, so that nothing is rounded without being told to."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +26,13 @@ class MarketRules:
 
     Attributes:
         market, base, quote: the exchange's ids.
-        step: of quantities. ``tick``: the finest step that a price can have.
+        step: of quantities. ``tick``: the finest step that a price can have. 0 for no such rule.
         smallest, largest: quantities of one order. ``least``: notional of one order, in the quote.
         figures: significant figures that a price with a fraction may have; None for no such rule.
         commission: the smallest unit in which commissions in the quote asset are charged.
+        halted: the exchange's word for why the market does not trade; empty while it does.
+        closes_any: whether an order that may only reduce a position may be worth less than
+            ``least``.
     """
 
     market: str
@@ -38,58 +45,86 @@ class MarketRules:
     least: Decimal
     commission: Decimal
     figures: int | None = None
+    halted: str = ""
+    closes_any: bool = False
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A limit order as the market takes it; ``closes``: it may only reduce a position."""
+
+    price: Decimal
+    quantity: Decimal
+    closes: bool
 
 
 def require_compatible(instrument: Instrument, rules: MarketRules) -> None:
-    """Check that all that the exchange may say of ``instrument`` is exact in the fund's units.
+    """Check that what moves in a trade in ``instrument`` is exact in the fund's units.
+
+    Lot and tick of the instrument may differ from the exchange's, which changes them as it likes:
+    an order that does not fit is refused by ``fit``, and a trade that brings no whole number of
+    lots is a doubt.
 
     Raises:
-        ExecutionError: naming the finest lot, tick or scale that would do.
+        ExecutionError: naming the scale that would do.
     """
-    lot, step = Fraction(instrument.lot, 10**instrument.base.scale), Fraction(rules.step)
-    if lot != step:
-        raise ExecutionError(
-            f"lot of {instrument.symbol}",
-            str(instrument.base.amount(instrument.lot)),
-            f"{rules.market} trades in steps of {rules.step}, and a part of a lot could not be "
-            f"booked: write {rules.step}",
-        )
-    unit, tick = Fraction(1, 10**instrument.price_scale), Fraction(rules.tick)
-    if (instrument.tick * unit / tick).denominator != 1:
-        raise ExecutionError(
-            f"tick of {instrument.symbol}",
-            str(instrument.price_decimal(instrument.tick)),
-            f"{rules.market} steps by {rules.tick}: write a multiple of it",
-        )
-    for subject, scale, finest in (
-        (f"price scale of {instrument.symbol}", instrument.price_scale, rules.tick),
-        (f"scale of {instrument.quote.symbol}", instrument.quote.scale, rules.commission),
-    ):
-        if (Fraction(finest) * 10**scale).denominator != 1:
-            raise ExecutionError(
-                subject, scale, f"{rules.market} tells amounts of {finest}: write more decimals"
-            )
+    quote = instrument.quote
+    for finest in (rules.commission, rules.tick * rules.step):
+        if (Fraction(finest) * 10**quote.scale).denominator != 1:
+            fix = f"{rules.market} tells amounts of {finest}: write more decimals"
+            raise ExecutionError(f"scale of {quote.symbol}", quote.scale, fix)
 
 
-def require_order(order: Order, rules: MarketRules) -> tuple[Decimal, Decimal]:
-    """(price, quantity) of an order that passes the exchange's filters.
+def fit(order: Order, rules: MarketRules) -> Fitted:
+    """``order`` as it passes the exchange's filters: never beyond its limit, never another size.
 
     Raises:
-        ExecutionError: naming the filter.
+        ExecutionError: naming the filter that it cannot pass.
     """
-    instrument = order.instrument
-    price = instrument.price_decimal(order.limit)
-    quantity = instrument.base.amount(order.quantity)
-    subject = f"order {order.order_id} at {rules.market}"
-    if quantity < rules.smallest or (rules.largest is not None and quantity > rules.largest):
+    market, subject = rules.market, f"order {order.order_id} at {rules.market}"
+    if rules.halted:
+        fix = f"{market} does not trade: wait, or close it there by hand, then agent-fund adjust"
+        raise ExecutionError(subject, rules.halted, fix)
+    price = _rounded(order, rules)
+    quantity = order.instrument.base.amount(order.quantity)
+    if not price:
+        limit = order.instrument.price_decimal(order.limit)
+        raise ExecutionError(subject, str(limit), f"{market} takes no price between 0 and that")
+    if rules.step and (Fraction(quantity) / Fraction(rules.step)).denominator != 1:
+        fix = f"{market} trades in steps of {rules.step}: {_by_hand(order, 'trade whole steps')}"
+        raise ExecutionError(subject, str(quantity), fix)
+    if quantity < rules.smallest:
+        told = f"it is below the venue's smallest order of {rules.smallest} {rules.base}"
+        ask = f"trade {rules.smallest} or more"
+        raise ExecutionError(subject, str(quantity), f"{told}: {_by_hand(order, ask)}")
+    if rules.largest is not None and quantity > rules.largest:
         limits = f"trade from {rules.smallest} to {rules.largest}"
         raise ExecutionError(subject, str(quantity), limits)
-    if Fraction(price) * Fraction(quantity) < Fraction(rules.least):
-        worth = f"{price} x {quantity}"
-        raise ExecutionError(subject, worth, f"trade {rules.least} {rules.quote} or more")
-    if rules.figures is not None and Fraction(price).denominator != 1:
-        digits = str(abs(order.limit)).rstrip("0")
-        if len(digits) > rules.figures:
-            fix = f"{rules.figures} significant figures, or a whole number"
-            raise ExecutionError(subject, str(price), f"write the limit with {fix}")
-    return price, quantity
+    small = Fraction(price) * Fraction(quantity) < Fraction(rules.least)
+    closes = small and rules.closes_any and order.purpose is not Purpose.AGENT
+    if small and not closes:
+        told = f"it is below the venue's smallest order of {rules.least} {rules.quote}"
+        ask = f"trade {rules.least} {rules.quote} or more"
+        raise ExecutionError(subject, f"{price} x {quantity}", f"{told}: {_by_hand(order, ask)}")
+    return Fitted(price, quantity, closes)
+
+
+def _by_hand(order: Order, ask: str) -> str:
+    """What an agent is asked; of the guard's way out, what a person has to do."""
+    if order.purpose is Purpose.AGENT:
+        return ask
+    act = "sell it" if order.side is Side.SELL else "buy it back"
+    return f"{act} there by hand or convert it, then agent-fund adjust"
+
+
+def _rounded(order: Order, rules: MarketRules) -> Decimal:
+    """The limit on the exchange's grid, not beyond itself: a buy's down, a sale's up."""
+    limit, grid = order.instrument.price_decimal(order.limit), rules.tick
+    if rules.figures is not None:
+        # Of so many figures, but a whole number may have more; a tick here is a power of ten.
+        grid = max(grid, min(Decimal(1), Decimal(1).scaleb(limit.adjusted() + 1 - rules.figures)))
+    if not grid:
+        return limit
+    steps = Fraction(limit) / Fraction(grid)
+    whole = ceil(steps) if order.side is Side.SELL else floor(steps)
+    return EXACT.multiply(Decimal(whole), grid)

@@ -33,7 +33,8 @@ class OrderReports:
 
         Trades in doubt are not told at all: the next report tells every trade again.
         """
-        leg, instrument = prepared.leg_id, self._listing.instruments[order.market]
+        leg = prepared.leg_id
+        instrument = self._listing.instruments[prepared.notes["market"]]
         trades = await self._trades(prepared, order)
         if isinstance(trades, Doubt):
             return Report(leg, LegState.UNKNOWN, detail=trades.reason)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from agent_fund.execution.errors import ExecutionError
 from agent_fund.execution.exchange.booking import COIN_SCALE
 from agent_fund.execution.exchange.fees import Fees
+from agent_fund.execution.exchange.market_rules import MarketRules
 
 
 class PrepaidCoin:
@@ -22,6 +23,17 @@ class PrepaidCoin:
     def units(self) -> int | None:
         """Units of 10**-8 that are left; None if no coin is configured, or none was seen yet."""
         return None if self._left is None else int(self._left.scaleb(COIN_SCALE))
+
+    def compare(self, venue: str, traded: Mapping[str, MarketRules]) -> None:
+        """Check that the coin is none of the assets that are traded, by market.
+
+        Raises:
+            ExecutionError: if it is: commissions would be taken out of what the books count.
+        """
+        for market, rules in traded.items():
+            if self._fees.coin and self._fees.coin in (rules.base, rules.quote):
+                fix = f"{market} trades it: let another account trade that, or prepay nothing"
+                raise ExecutionError(f"prepaid coin at {venue}", self._fees.coin, fix)
 
     def look(self, balances: Mapping[str, Decimal]) -> None:
         """Take over the balance that the exchange tells."""

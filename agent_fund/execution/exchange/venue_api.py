@@ -15,7 +15,11 @@ Level = tuple[Decimal, Decimal]
 
 @dataclass(frozen=True)
 class NewOrder:
-    """A limit order in the exchange's terms; ``deadline`` in Unix seconds, 0 for none."""
+    """A limit order in the exchange's terms; ``deadline`` in Unix seconds, 0 for none.
+
+    Attributes:
+        closes: whether the exchange may only reduce a position by it.
+    """
 
     leg_id: str
     market: str
@@ -23,6 +27,7 @@ class NewOrder:
     price: Decimal
     quantity: Decimal
     deadline: int
+    closes: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,10 @@ class VenueApi(Protocol):
         Raises:
             ExecutionError: if it is not.
         """
+        ...
+
+    async def markets(self) -> Mapping[str, MarketRules]:
+        """The markets by the exchange's ids as they are now, halted ones too."""
         ...
 
     def reference(self, leg_id: str) -> str:

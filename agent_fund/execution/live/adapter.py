@@ -158,7 +158,7 @@ class Holdings:
         open_references: references of orders that rest there, ours or not.
         executions: (reference, trade) of every trade since the time that was asked for.
         coin: smallest units of the chain's own coin that pays for gas; None off chain.
-        doubtful: trades since then that are not among ``executions``, because they cannot be booked.
+        doubtful: trades since then that cannot be booked; they are not among ``executions``.
     """
 
     assets: Mapping[str, int]

@@ -12,8 +12,14 @@ from agent_fund.domain.order import Side
 from agent_fund.execution.route.carrying import Way, bringing
 from agent_fund.execution.route.goal import Buy, Sale
 from agent_fund.execution.route.inquiry import Inquiry, Stages, paying_line
-from agent_fund.execution.route.pricing import Hop, bridge_bringing, goal_price, sale_bringing
-from agent_fund.execution.route.stages import Trade
+from agent_fund.execution.route.pricing import (
+    Hop,
+    UnavailableError,
+    bridge_bringing,
+    goal_price,
+    sale_bringing,
+)
+from agent_fund.execution.route.stages import Trade, shown
 
 
 async def bought_at(inquiry: Inquiry, goal: Buy, line: Instrument) -> list[Stages]:
@@ -24,10 +30,14 @@ async def bought_at(inquiry: Inquiry, goal: Buy, line: Instrument) -> list[Stage
         return []
     here = inquiry.cash(place)
     need = swap.reserve - here
+    if need <= 0 and goal.sells_first:
+        inquiry.drop(name, "it needs no money from the sale, which is wanted too")
+        return []
     if need <= 0:
         return [(Trade((swap,)),)]
     last = Trade((replace(swap, own=here),))
-    ways = [*bringing(inquiry, place, need), *_selling(inquiry, goal, line, need)]
+    cash = () if goal.sells_first else bringing(inquiry, place, need)
+    ways = [*cash, *_selling(inquiry, goal, line, need)]
     inquiry.drop(name, inquiry.short(place, swap.reserve))
     found = await asyncio.gather(
         *(inquiry.tried(f"{way.name}, then {name}", way.ask()) for way in ways)
@@ -60,6 +70,9 @@ async def _sold(
 ) -> Stages:
     """What brings ``need`` from the sale of ``line``, moved by ``carrier`` if one is named."""
     middle, held = (await inquiry.middles(goal))[line.underlying], inquiry.held(line)
+    if sale.quantity is not None and sale.quantity > held:
+        raise UnavailableError(f"{line.symbol} held", held, f"{shown(line.base, held)} are free")
+    held, least = (held, 0) if sale.quantity is None else (sale.quantity, sale.quantity)
     after: Stages = ()
     if carrier:
         hop, step = Hop(carrier, line.account, place), inquiry.terms.step
@@ -67,5 +80,7 @@ async def _sold(
         most = line.notional(held, goal_price(line, Side.SELL, middle))
         bridge = await bridge_bringing(inquiry.quotes, hop, need, most, own=False, step=step)
         need, after = bridge.amount, (bridge,)
-    swap = await sale_bringing(inquiry.quotes, line, need, held, sale.limit, middle, inquiry.terms)
+    swap = await sale_bringing(
+        inquiry.quotes, line, need, held, sale.limit, middle, inquiry.terms, least
+    )
     return (Trade((swap,)), *after)

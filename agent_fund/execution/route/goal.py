@@ -26,13 +26,18 @@ class Sale:
 
     Attributes:
         limit: currency for one unit of its underlying, at least.
+        quantity: base units of the line that are wanted sold, all of them, whatever the purchase
+            needs; None for as much as it needs, or none of it where cash is cheaper.
     """
 
     symbol: str
     limit: Fraction
+    quantity: int | None = None
 
     def __post_init__(self) -> None:
         _require_limit(self.limit, f"limit of the sale of {self.symbol}")
+        if self.quantity is not None:
+            require_int(self.quantity, f"quantity of the sale of {self.symbol}", minimum=1)
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,11 @@ class Buy:
 
     def __post_init__(self) -> None:
         _require_trade(self.underlying, self.quantity, self.scale, self.limit)
+
+    @property
+    def sells_first(self) -> bool:
+        """Whether a sale is wanted too, so that no route is one which leaves it out."""
+        return self.pay_with is not None and self.pay_with.quantity is not None
 
 
 @dataclass(frozen=True)

@@ -177,11 +177,12 @@ async def sale_bringing(
     limit: Fraction,
     guess: Fraction,
     terms: RouteTerms,
+    least: int = 0,
 ) -> Swap:
     """The sale of lots that bring at least ``need`` at worst, asked again in proportion.
 
     Args:
-        held: base units that may be sold at most.
+        held: base units that may be sold at most. ``least``: that are to be sold in any case.
         guess: currency for one unit of the underlying, by which the first question is sized.
 
     Raises:
@@ -190,7 +191,8 @@ async def sale_bringing(
     """
     price = goal_price(instrument, Side.SELL, guess)
     most = held // instrument.lot * instrument.lot
-    quantity = min(most, _lots(instrument, ceil_div(need, instrument.notional(1, price))))
+    wanted = max(least, _lots(instrument, ceil_div(need, instrument.notional(1, price))))
+    quantity = min(most, wanted)
     for _ in range(_TRIES):
         if not most:
             raise UnavailableError(f"{instrument.symbol} held", held, "there is none to sell")

@@ -21,7 +21,7 @@ async def spread(inquiry: Inquiry, goal: Buy | Sell) -> list[Stages]:
     """
     lines = siblings(inquiry.book, goal.underlying, goal.symbol)
     parts = inquiry.terms.parts
-    if len(lines) < 2 or parts < 2:
+    if len(lines) < 2 or parts < 2 or (isinstance(goal, Buy) and goal.sells_first):
         return []
     if isinstance(goal, Sell) and goal.to and {line.account for line in lines} != {goal.to}:
         return []
