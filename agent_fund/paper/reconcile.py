@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import Protocol, runtime_checkable
 
 from agent_fund.domain.book import Book
 from agent_fund.domain.instrument import Asset, Instrument
@@ -33,6 +34,14 @@ _WITHOUT = (LegState.CANCELED, LegState.REJECTED)
 _ROUNDING = Fraction(1, 10_000)
 _LONG = 5  # looks in a row at which a venue could not be compared, after which that is an alarm
 _OWN = (Bucket.AVAILABLE, Bucket.RESERVED, Bucket.MARGIN)
+
+
+@runtime_checkable
+class Stepping(Protocol):
+    """An adapter whose venue trades in steps that a new run's lots must be."""
+
+    def require_steps(self) -> None:
+        """Refuse lots that are not; ExecutionError."""
 
 
 class Reconciler:
@@ -103,6 +112,12 @@ class Reconciler:
         Raises:
             PaperError: naming the venue.
         """
+        for name, adapter in self._adapters.items():
+            if isinstance(adapter, Stepping):
+                try:
+                    adapter.require_steps()
+                except ExecutionError as error:
+                    raise PaperError(f"venue {name}", str(error), "correct the run file") from None
         names = list(self._adapters)
         currency = self._currency
         for name, found in zip(names, self._run(self._holdings(names)), strict=True):

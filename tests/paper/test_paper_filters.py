@@ -14,6 +14,7 @@ from carry_world import carry
 from agent_fund.devnet.exchange.route import Route
 from agent_fund.fund.control_command import Act
 from agent_fund.fund.control_file import ControlFile
+from agent_fund.paper.errors import PaperError
 
 BARS = 20
 
@@ -118,3 +119,12 @@ def test_a_run_is_taken_up_again_beside_a_position_that_nobody_listed(
     world.run(runfile, resume=folder)
     assert world.booked()["futures"][1] == world.there()["futures"][1]
     assert held["futures"][1] < 0
+
+
+@pytest.mark.parametrize("step", [Decimal("0.0001"), Decimal("0.01")])
+def test_a_new_run_is_refused_whose_lots_are_not_the_steps_of_its_exchange(
+    tmp_path: Path, world: Accounts, step: Decimal
+) -> None:
+    change(world, step=step)
+    with pytest.raises(PaperError, match=f"write {step}"):
+        world.run(carry(tmp_path, BARS, slow))

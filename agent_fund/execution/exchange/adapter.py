@@ -115,6 +115,10 @@ class ExchangeAdapter:
         """The exchange's code of ``asset``, in which instruments here are quoted; once started."""
         return self._listing.code(asset)
 
+    def require_steps(self) -> None:
+        """See ``Listing.require_steps``; once it has started."""
+        self._listing.require_steps()
+
     async def start(self) -> None:
         """Compare clocks, account and markets with the configuration.
 

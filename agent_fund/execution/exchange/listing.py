@@ -53,6 +53,21 @@ class Listing:
             require_compatible(instrument, listed[market])
             self.rules[market] = listed[market]
 
+    def require_steps(self) -> None:
+        """Before a new run: each lot is the exchange's step, so that any part of it is booked.
+
+        A run that goes on keeps its lots, whatever the exchange has made of its steps.
+
+        Raises:
+            ExecutionError: naming the lot to write.
+        """
+        for market, instrument in self.instruments.items():
+            lot, step = instrument.base.amount(instrument.lot), self.rules[market].step
+            if lot != step:
+                fix = f"{market} trades in steps of {step}, and a part of a lot could not be booked"
+                name = f"lot of {instrument.symbol}"
+                raise ExecutionError(name, str(lot), f"{fix}: write {step}")
+
     def renew(self, listed: Mapping[str, MarketRules]) -> None:
         """Take over what the rules are by now; a market that is gone is halted for good."""
         for market, known in self.rules.items():

@@ -136,10 +136,10 @@ class NearIntents:
         )
         limit = order.instrument.notional(order.quantity, order.limit)
         if offer is None or (offer.swap.money - limit) * order.side.sign > 0:
-            best = None if offer is None else offer.swap.money
-            raise ExecutionError(
-                f"order {order.order_id}", best, f"nobody offers it within the limit of {limit}"
-            )
+            quote = order.instrument.quote
+            best = None if offer is None else f"{quote.amount(offer.swap.money):f} {quote.symbol}"
+            fix = f"nobody offers it within the limit of {quote.amount(limit):f} {quote.symbol}"
+            raise ExecutionError(f"order {order.order_id}", best, fix)
         block = await self._rpc.final_block()
         if block.time_ns >= min(deadline * 10**9, offer.quote.expires_ms * 10**6):
             raise ExecutionError(
