@@ -26,7 +26,7 @@ def load_class(path: Path, name: str) -> type:
         ConfigurationError: no such file, or no such class in it. What the file itself raises when
             it runs is not changed.
     """
-    module = _module(path)
+    module = _module(path, "strategy file")
     own = {
         key: value
         for key, value in vars(module).items()
@@ -37,13 +37,16 @@ def load_class(path: Path, name: str) -> type:
     return own[name]
 
 
-def load_object(path: Path, name: str) -> object:
+def load_object(path: Path, name: str, what: str) -> object:
     """What the file at ``path`` sets ``name`` to.
+
+    Args:
+        what: the file is called this where it is refused.
 
     Raises:
         ConfigurationError: no such file, or nothing of that name in it.
     """
-    module = _module(path)
+    module = _module(path, what)
     if name not in vars(module):
         raise ConfigurationError(f"{name!r}", f"{path} sets none{_nearest(name, vars(module))}")
     found: object = vars(module)[name]
@@ -74,13 +77,42 @@ def build(cls: type, parameters: Mapping[str, object]) -> object:
     return built
 
 
-def _module(path: Path) -> ModuleType:
+def require_strategy(built: object) -> None:
+    """``built`` can be asked as the fund asks: ``decide(snapshot, book)``, answered at once.
+
+    Raises:
+        ConfigurationError: naming what its ``decide`` is, and what to write instead.
+    """
+    decide = getattr(built, "decide", None)
+    if not callable(decide):
+        raise _refused(built, decide, "it has no method decide")
+    if inspect.iscoroutinefunction(decide) or inspect.isasyncgenfunction(decide):
+        raise _refused(built, decide, "its decide is async, and nothing awaits it")
+    if inspect.isgeneratorfunction(decide):
+        raise _refused(built, decide, "its decide yields; it returns one Proposal, or HOLD")
+    signature = inspect.signature(decide)
+    try:
+        signature.bind(None, None)
+    except TypeError as error:
+        problem = f"it is asked as decide(snapshot, book), and its own is decide{signature}"
+        raise _refused(built, decide, f"{problem}: {error}") from None
+
+
+def _refused(built: object, decide: object, problem: str) -> ConfigurationError:
+    """The refusal of a strategy, with the file and the line of its ``decide``."""
+    code = getattr(decide, "__code__", None)
+    place = "" if code is None else f" ({code.co_filename}, line {code.co_firstlineno})"
+    fix = "write: def decide(self, snapshot, book)"
+    return ConfigurationError(f"strategy {type(built).__name__}", f"{problem}; {fix}{place}")
+
+
+def _module(path: Path, what: str) -> ModuleType:
     try:
         source = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
         beside = [found.name for found in path.parent.glob("*.py")]
         problem = f"{path} does not exist{_nearest(path.name, beside)}"
-        raise ConfigurationError("strategy file", problem) from None
+        raise ConfigurationError(what, problem) from None
     identity = hashlib.sha256(str(path.resolve()).encode() + b"\0" + source).hexdigest()[:16]
     name = f"agent_fund_workspace.{path.stem}_{identity}"
     known = sys.modules.get(name)
@@ -88,7 +120,7 @@ def _module(path: Path) -> ModuleType:
         return known
     spec = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
     if spec is None:
-        raise ConfigurationError("strategy file", f"{path} cannot be loaded as Python")
+        raise ConfigurationError(what, f"{path} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
     module.__file__ = str(path)
     # Registered before it runs: dataclasses and pydantic look their module up by name.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from math import ceil
 from typing import Any, Protocol
 
 from agent_fund.audit.canonical import JSON
@@ -17,6 +18,10 @@ from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import percent
 
 HELD, ASSUMPTION, DEFECT = "held", "assumption failed", "defect"
+# A hold and a stop of trading that nobody asked for say so in these words; a fund whose control
+# file cannot be read holds itself under its own name.
+ITS_OWN = ("a limit is broken", "the run has had its bars")
+ITSELF = "agent-fund: "
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,27 @@ def guarantee(monitor: Monitor) -> str:
     return ASSUMPTION if breaches[0].failures else DEFECT
 
 
+def failed_bars(failures: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    """The bars in which each assumption failed, in order; only those that did.
+
+    Args:
+        failures: assumption and bar of each, in any order.
+    """
+    bars: dict[str, set[int]] = {}
+    for assumption, bar in failures:
+        bars.setdefault(assumption, set()).add(bar)
+    return {code: sorted(found) for code, found in sorted(bars.items())}
+
+
+def by_people(record: Mapping[str, Any]) -> bool:
+    """Whether a record of a guard's act states what a person did, and not the fund by itself."""
+    act = record["act"]
+    if act in ("hold", "kill"):
+        text = record["why"]["text"]
+        return text not in ITS_OWN and not text.startswith(ITSELF)
+    return act in ("resume", "settle", "adjust", "flow", "flow_queued")
+
+
 def deepest(bars: Sequence[Bar]) -> Fraction:
     """The deepest fall of NAV below its high-water mark, at opens and closes."""
     worst, mark = Fraction(0), 0
@@ -93,7 +119,9 @@ def track_record(
         capital: NAV before the first bar; ``scale``: decimals of the currency.
     """
     genesis, first, last = records[0], bars[0], bars[-1]
-    acts = Counter(r["act"] for r in records if r["kind"] == "guard")
+    guard = [r for r in records if r["kind"] == "guard"]
+    acts = Counter(r["act"] for r in guard)
+    people = Counter(r["act"] for r in guard if by_people(r))
     outcomes = Counter(r["outcome"] for r in records if r.get("act") == "decide")
     reasons = Counter(
         f["guardrail"] for r in records if r.get("act") == "decide" for f in r["broken"]
@@ -116,7 +144,7 @@ def track_record(
             "mode": last.mode.value,
             "fees": _amount(fees, scale),
             "funding": _amount(funding, scale),
-            "max_drawdown": share_text(-deepest(bars)),
+            "max_drawdown": share_up(-deepest(bars)),
             "total_return": share_text(Fraction(last.nav, capital) - 1),
         },
         "guarantee": guarantee(monitor),
@@ -148,6 +176,7 @@ def track_record(
         },
         "reasons": dict(sorted(reasons.items())),
         "acts": dict(sorted(acts.items())),
+        "acts_of_people": dict(sorted(people.items())),
         "corrections": [
             _correction(r, genesis) for r in records if r.get("act") in ("settle", "adjust")
         ],
@@ -173,6 +202,12 @@ def _correction(record: Mapping[str, Any], genesis: Mapping[str, Any]) -> dict[s
 def share_text(value: Fraction) -> str:
     """A share with six decimals, rounded half to even, as a decimal string."""
     return _amount(round(value * 10**6), 6)
+
+
+def share_up(value: Fraction) -> str:
+    """As ``share_text``, rounded away from zero: a fall never reads as within a limit it broke."""
+    units = ceil(abs(value) * 10**6)
+    return _amount(-units if value < 0 else units, 6)
 
 
 def _amount(units: int, scale: int) -> str:

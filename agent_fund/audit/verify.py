@@ -25,7 +25,7 @@ from agent_fund.audit.manifest import MANIFEST, MEMORY, check_manifest
 from agent_fund.audit.merkle import Frontier, leaf_hash
 from agent_fund.audit.replay import Replay
 from agent_fund.audit.sqlite_log import SqliteLog
-from agent_fund.audit.track_record import deepest, track_record
+from agent_fund.audit.track_record import deepest, failed_bars, share_text, share_up, track_record
 from agent_fund.domain.money import from_units
 
 LOG, HISTORY, SUMMARY = "log.sqlite", "history.parquet", "summary.json"
@@ -41,7 +41,8 @@ class Verified:
     Attributes:
         root: of the log, in hex. ``records``, ``certificates``, ``orders``, ``fills``: counted.
         drawdown: deepest at opens and closes; ``limit``: of the mandate.
-        guarantee: held, assumption failed, or defect.
+        guarantee: held, assumption failed, or defect. ``failed``: the bars at which each assumption
+            failed; where one did, the proof did not apply.
     """
 
     run: str
@@ -54,6 +55,7 @@ class Verified:
     drawdown: Fraction
     limit: Fraction
     guarantee: str
+    failed: Mapping[str, list[int]]
 
 
 def verify(
@@ -108,6 +110,7 @@ def verify(
         deepest(replay.marks),
         replay.mandate.drawdown.limit,
         guarantee,
+        failed_bars((f.assumption, f.bar) for f in replay.monitor.failures),
     )
 
 
@@ -198,11 +201,25 @@ def _check_summary(path: Path, replay: Replay, root: str, run: str) -> str:
             replay.currency.scale,
         ),
     }
-    if not implied["corrections"] and isinstance(summary, Mapping):
-        # A summary from before there were corrections does not list them.
-        summary = {"corrections": [], **summary}
+    if isinstance(summary, Mapping):
+        summary = _since(summary, implied, deepest(replay.marks))
     _require_part(SUMMARY, summary, implied)
     return str(implied["guarantee"])
+
+
+def _since(
+    summary: Mapping[str, JSON], implied: Mapping[str, JSON], fall: Fraction
+) -> Mapping[str, JSON]:
+    """``summary`` as it is written by now, if an earlier version wrote it."""
+    if not implied["corrections"]:
+        summary = {"corrections": [], **summary}
+    if "acts_of_people" not in summary:
+        summary = {"acts_of_people": implied["acts_of_people"], **summary}
+    fund = summary.get("fund")
+    # The drawdown was rounded to the nearest millionth once, and is rounded up now.
+    if isinstance(fund, Mapping) and fund.get("max_drawdown") == share_text(-fall):
+        summary = {**summary, "fund": {**fund, "max_drawdown": share_up(-fall)}}
+    return summary
 
 
 def _require_part(place: str, seen: JSON, implied: JSON) -> None:

@@ -41,7 +41,7 @@ def load_mandate(path: Path) -> Mandate:
     Raises:
         ConfigurationError: no such file, or it sets none.
     """
-    found = load_object(path, "mandate")
+    found = load_object(path, "mandate", "mandate file")
     if not isinstance(found, Mandate):
         raise ConfigurationError(f"mandate file {path.name}", f"`mandate` is {found!r}")
     return found

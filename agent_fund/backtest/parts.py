@@ -11,7 +11,7 @@ from pathlib import Path
 from agent_fund.agents.cassette import CassettePlayer
 from agent_fund.agents.chat import ChatModel
 from agent_fund.agents.errors import ConfigurationError
-from agent_fund.agents.loading import build, load_class
+from agent_fund.agents.loading import build, load_class, require_strategy
 from agent_fund.agents.strategy import Strategy
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.runfile.runfile import RunFile
@@ -117,9 +117,8 @@ class Parts:
             )
         try:
             strategy = build(cls, parameters)
+            require_strategy(strategy)
         except (ConfigurationError, DomainError) as error:
             error.add_note(f"see strategy.parameters in {self.path}")
             raise
-        if not callable(getattr(strategy, "decide", None)):
-            raise ConfigurationError(f"class {section.name}", "a strategy has a method decide")
         return strategy  # type: ignore[return-value]

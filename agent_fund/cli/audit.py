@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,21 +14,47 @@ from typing import Any
 from rich.text import Text
 
 from agent_fund.audit.canonical import decode
+from agent_fund.audit.errors import AuditError
+from agent_fund.audit.manifest import MANIFEST
 from agent_fund.audit.merkle import leaf_hash, verify_inclusion
 from agent_fund.audit.sqlite_log import SqliteLog
+from agent_fund.audit.track_record import HELD
 from agent_fund.cli.exit_codes import ExitCode
+from agent_fund.cli.guarantee import NO_PROOF, failed_words
 from agent_fund.cli.progress import stages
-from agent_fund.cli.records import Reader, close_times, when
-from agent_fund.cli.terminal import console, grid, one_line, percent, printable, write_json
+from agent_fund.cli.records import Reader, close_times, stamps, when
+from agent_fund.cli.terminal import (
+    console,
+    grid,
+    one_line,
+    percent,
+    printable,
+    shown_path,
+    write_json,
+)
 from agent_fund.domain.errors import DomainError
+from agent_fund.fund.control_file import CONTROL, ControlError, ControlFile
+from agent_fund.fund.control_process import Life, life_of
+from agent_fund.guard.finding import share
 
 _LOG = "log.sqlite"
 _BLOBS = ("fields", "body")
 
 
+class UnfinishedError(AuditError):
+    """The run in a folder did not finish, so that there is no whole log to look at."""
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.seen}; {self.fix}"
+
+
 def verify_run(run: Path, root: str | None, *, as_json: bool) -> int:
     """Check ``run`` and say what was checked; raises for the first thing that is wrong."""
     _require_run(run)
+    _require_closed(run)
+    if not (run / MANIFEST).exists():
+        fix = f"it did not finish, or the file was removed: {_go_on(run)}"
+        raise UnfinishedError(f"run {run}", f"there is no {MANIFEST}", fix)
     with stages(console(stderr=True)) as report:
         from agent_fund.audit.verify import verify
 
@@ -42,14 +68,18 @@ def verify_run(run: Path, root: str | None, *, as_json: bool) -> int:
         return ExitCode.OK
     screen = console()
     screen.print(Text.assemble(("Verified: ", "bold green"), "everything in the folder agrees."))
-    drawdown, limit = (percent(float(v)) for v in (verified.drawdown, verified.limit))
+    drawdown, limit = share(verified.drawdown), percent(float(verified.limit))
+    but = failed_words(verified.failed)
+    held = verified.guarantee + (f", though {but}: {NO_PROOF}" if but else "")
+    if verified.guarantee != HELD:
+        held = f"{verified.guarantee}: {but}" if but else verified.guarantee
     table = grid("", "")
     table.show_header, table.box = False, None
     for name, text in (
         ("Records", f"{verified.records:,}, {verified.bars:,} bars"),
         ("Certificates", f"{verified.certificates:,}, each checked again by the kernel"),
         ("Orders, fills", f"{verified.orders:,} and {verified.fills:,}"),
-        ("Guarantee", f"{verified.guarantee}; drawdown {drawdown}, limit {limit}"),
+        ("Guarantee", f"{held}; drawdown {drawdown}, limit {limit}"),
         ("Run", verified.run),
         ("Root", verified.root),
     ):
@@ -73,7 +103,7 @@ def show_records(run: Path, kind: str | None, first: int, limit: int, *, as_json
         near = difflib.get_close_matches(kind, kinds, n=1)
         fix = f"did you mean {near[0]!r}?" if near else f"the log has: {', '.join(kinds)}"
         raise DomainError("--kind", kind, fix)
-    reader, times = Reader(), close_times(records)
+    reader, times = Reader(), stamps(close_times(records))
     rows = []
     for index, record in enumerate(records):
         gist = reader.gist(record)
@@ -163,9 +193,31 @@ def _require_run(run: Path) -> None:
     raise DomainError("run folder", str(run), f"name a folder that holds {_LOG}{near}")
 
 
+def _require_closed(run: Path) -> None:
+    """Refuse a log whose writer has not closed it: to read it would be to write to it."""
+    if not (run / f"{_LOG}-wal").exists():
+        return
+    if life_of(run) is Life.RUNNING:
+        fix = "look at it with agent-fund status; its log is read once it has stopped"
+        raise UnfinishedError(f"run {run}", "it runs now", fix)
+    fix = f"if no process runs it, {_go_on(run)}"
+    raise UnfinishedError(f"run {run}", "it did not finish, and its log is open", fix)
+
+
+def _go_on(run: Path) -> str:
+    """How to go on with a run that was cut off."""
+    live = (run / CONTROL).exists()
+    command = f"agent-fund {'paper' if live else 'backtest'} RUNFILE --resume {shown_path(run)}"
+    if live:
+        with suppress(ControlError):
+            command = ControlFile(run).read().restart or command
+    return f"go on with: {one_line(command)}"
+
+
 @contextmanager
 def _opened(run: Path) -> Iterator[SqliteLog]:
     _require_run(run)
+    _require_closed(run)
     log = SqliteLog(run / _LOG, read_only=True)
     try:
         yield log

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from agent_fund.audit.track_record import failed_bars
 from agent_fund.backtest.errors import Interrupted
 from agent_fund.cli.exit_codes import ExitCode
+from agent_fund.cli.guarantee import NO_PROOF, failed_words
 from agent_fund.cli.interruption import between_bars
 from agent_fund.cli.progress import stages
 from agent_fund.cli.terminal import (
@@ -21,6 +23,7 @@ from agent_fund.cli.terminal import (
     money,
     one_line,
     percent,
+    percent_up,
     ratio,
     shown_path,
     write_json,
@@ -39,9 +42,9 @@ _ROWS = (
     ("Return a year", "cagr", percent),
     ("Volatility", "volatility", percent),
     ("Sharpe ratio", "sharpe", ratio),
-    ("Max drawdown", "max_drawdown", percent),
+    ("Max drawdown", "max_drawdown", percent_up),
 )
-_OWN = ("reduce", "exit", "kill", "done", "hold", "resume", "settle", "adjust")
+_OWN = ("reduce", "exit", "kill", "done", "hold")
 _STALE = 0.01
 _SHOWN = 3
 
@@ -104,18 +107,23 @@ def show_summary(screen: Console, summary: Mapping[str, Any], folder: Path) -> N
 
 
 def _verdict(summary: Mapping[str, Any]) -> Text:
-    worst = percent(abs(float(summary["fund"]["max_drawdown"])))
+    worst = percent_up(summary["fund"]["max_drawdown"]).removeprefix("-")
     limit = summary["mandate"]["limits"]["max_drawdown"]
     inside, outside = summary["coverage"]["inside"], summary["coverage"]["outside"]
     bars = f"Bars inside the stress set: {inside:,}; outside: {outside:,}."
     if summary["guarantee"] == "held":
+        failed = failed_bars((f["assumption"], f["bar"]) for f in summary["failures"])
+        but = failed_words(failed)
         return Text.assemble(
-            ("Guarantee held: ", "bold green"),
-            f"the worst drawdown was {worst}, the mandate allows {limit}. {bars}",
+            (f"Guarantee held, though {but}: ", "bold yellow")
+            if but
+            else ("Guarantee held: ", "bold green"),
+            f"{NO_PROOF}. The" if but else "the",
+            f" worst drawdown was {worst}, the mandate allows {limit}. {bars}",
         )
     breach = summary["breaches"][0]
     at = f"at the {breach['when']} of bar {breach['bar']}"
-    broken = f"the drawdown limit of {limit} was broken {at} (worst at closes: {worst}). "
+    broken = f"the drawdown limit of {limit} was broken {at} (the worst drawdown was {worst}). "
     if breach["limit"] == "margin_safety":
         broken = f"a venue liquidated positions {at}, which the mandate rules out. "
     elif breach["limit"] == "fixed_floor":
@@ -176,9 +184,11 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     if summary["reasons"]:
         text = ", ".join(f"{name} {count}" for name, count in summary["reasons"].items())
         facts.append(("Stood in the way", text))
-    own = {k: n for k, n in summary["acts"].items() if k in _OWN}
-    if own:
-        facts.append(("Guard's own acts", ", ".join(f"{name} {n}" for name, n in own.items())))
+    people = summary["acts_of_people"]
+    own = {k: n - people.get(k, 0) for k, n in summary["acts"].items() if k in _OWN}
+    for who, counted in (("Guard's own acts", own), ("Acts of people", people)):
+        text = ", ".join(f"{name} {n}" for name, n in counted.items() if n)
+        facts += [(who, text)] if text else []
     facts += [("By a person", _correction(found)) for found in summary["corrections"]]
     if summary["fund"]["mode"] != "active":
         facts.append(("At the end", f"{summary['fund']['mode']}, no longer active"))

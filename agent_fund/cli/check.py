@@ -66,6 +66,7 @@ def answer_json(answer: Answer) -> dict[str, Any]:
         "bar": situation.bar,
         "nav": str(book.currency.amount(situation.nav)),
         "cash": str(book.currency.amount(book.cash)),
+        "cash_at": {p: str(book.currency.amount(cash)) for p, cash in book.places.items()},
         "positions": {s: str(instruments[s].base.amount(q)) for s, q in book.positions.items()},
         "prices": {s: str(instruments[s].price_decimal(p)) for s, p in situation.prices.items()},
         "ordered": answer.proposal.ordered,
@@ -95,14 +96,14 @@ def show_answer(screen: Console, answer: Answer, mandate: str) -> None:
 
 
 def _holdings(situation: Situation) -> str:
-    """Positions and money; cash at a margin account is told with its positions, as equity."""
+    """Positions, and money by place; cash at a margin account is told with its positions."""
     book, prices = situation.book, situation.prices
     held = ", ".join(f"{book.instrument(s).base.amount(q)} {s}" for s, q in book.positions.items())
     margined = {i.account for i in book.instruments.values() if i.margin is not None}
     money_at = [
         _amount(book, book.equity(place, prices), f"of equity at {place}")
         if place in margined
-        else _amount(book, cash, f"in cash at {place}" if margined else "in cash")
+        else _amount(book, cash, f"in cash at {place}" if len(book.places) > 1 else "in cash")
         for place, cash in book.places.items()
     ]
     return f"The fund holds {' and '.join(filter(None, (held, ', '.join(money_at))))}."

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sqlite3
 import statistics
 import sys
@@ -24,6 +25,7 @@ from agent_fund import __version__
 from agent_fund.cli.exit_codes import ExitCode
 from agent_fund.cli.init import FOLDERS
 from agent_fund.cli.terminal import console, grid, write_json
+from agent_fund.devnet.packages import missing
 from agent_fund.guard.kernel.certificate import ONE, SHIFT, Leaf
 from agent_fund.guard.kernel.check import check
 from agent_fund.guard.kernel.form import Form, Hinge, KernelError, Row, StressSet
@@ -76,6 +78,7 @@ def _checks(folder: Path) -> Iterator[Check]:
     yield workspace(folder)
     yield from disk(folder)
     yield local_llm()
+    yield devnet()
 
 
 def python(version: tuple[int, ...]) -> Check:
@@ -167,6 +170,20 @@ def local_llm() -> Check:
         text = "not installed (optional: only to record a local model's answers anew)"
         return Check("local-llm", "ok", text)
     return Check("local-llm", "ok", "installed")
+
+
+def devnet() -> Check:
+    """What a private network needs is there, or not: Node.js with npm, and the pinned packages."""
+    tools = [name for name in ("node", "npm") if shutil.which(name) is None]
+    absent = missing()
+    if not absent:
+        return Check("devnet", "ok", "its packages are here")
+    text = f"{len(absent)} of its packages are not here (optional: only for agent-fund devnet)"
+    if tools:
+        text += f", nor are {' and '.join(tools)}: install Node.js with npm, 18 or later; then"
+    else:
+        text += "; get them with"
+    return Check("devnet", "ok", f"{text}: agent-fund devnet fetch")
 
 
 def _wal(folder: Path) -> Check:

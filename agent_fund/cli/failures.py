@@ -72,6 +72,9 @@ class Failure:
 def failure_of(error: BaseException) -> Failure:
     """What to tell of ``error``."""
     kind = type(error).__name__
+    if isinstance(error, MarketError) and _workspace_file(error.__traceback__) is not None:
+        # The data are as they should be: a strategy asked for what there is not.
+        return Failure(ExitCode.BAD_INPUT, kind, _message(error), _details(error))
     for known, code in _CODES:
         if isinstance(error, known):
             return Failure(code, kind, _message(error), _details(error))
@@ -101,7 +104,7 @@ def _message(error: BaseException) -> str:
     else:
         text = str(error)
     notes = list(getattr(error, "__notes__", []))
-    if isinstance(error, (DomainError, ConfigurationError)):
+    if isinstance(error, (DomainError, ConfigurationError, MarketError)):
         file = _workspace_file(error.__traceback__)
         notes += [] if file is None else [f"raised in {file}"]
     return "\n".join([text, *notes])

@@ -1,4 +1,4 @@
-"""Ctrl-C stops a run between two bars, so that what is logged ends where a bar does.
+"""Ctrl-C or SIGTERM stops a run between two bars: what is logged ends where a bar does.
 
 The first one is a request, heeded at the next report of progress; the second stops at once. While
 nothing is logged yet, the first one does too.
@@ -41,10 +41,12 @@ class Interruption:
 
 @contextmanager
 def between_bars() -> Iterator[Interruption]:
-    """Take over Ctrl-C for as long as the context lasts; main thread only."""
+    """Take over Ctrl-C and SIGTERM for as long as the context lasts; main thread only."""
     interruption = Interruption()
-    before = signal.signal(signal.SIGINT, interruption._pressed)
+    names = (signal.SIGINT, signal.SIGTERM)
+    before = {name: signal.signal(name, interruption._pressed) for name in names}
     try:
         yield interruption
     finally:
-        signal.signal(signal.SIGINT, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)

@@ -29,11 +29,14 @@ def explain_command(
     out: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Write it here. [default: stdout]")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Say of each guardrail what it asks for: a sentence, a formula, when, and on what it rests."""
     from agent_fund.cli.mandate_explain import explain_mandate
 
-    raise typer.Exit(explain_mandate(file, form, out))
+    if as_json and form not in ("terminal", "json"):
+        raise typer.BadParameter(f"it is not {form}: leave one of them out", param_hint="--json")
+    raise typer.Exit(explain_mandate(file, "json" if as_json else form, out))
 
 
 @mandate_app.command("check")

@@ -14,6 +14,8 @@ from agent_fund.domain.money import ceil_div, from_units
 from agent_fund.guard.finding import share
 from agent_fund.guard.kernel.form import SCALE
 
+_DAY = 86_400_000
+
 
 @dataclass
 class Reader:
@@ -87,7 +89,9 @@ class Reader:
             case "status":
                 return f"{self._orders[record['order']]} order {record['status']}"
             case "gap":
-                return f"no bars of {', '.join(record['missing'])} until {day(record['before'])}"
+                return (
+                    f"no bars of {', '.join(record['missing'])} until {_moment(record['before'])}"
+                )
             case "close":
                 end = f"after {record['bars']} bars: NAV {self._money(record['nav'])}"
                 broken = f", limit broken at {record['breaches']}" if record["breaches"] else ""
@@ -164,16 +168,16 @@ class Reader:
         return f"{money(from_units(int(units), self.scale))} {self.currency}"
 
 
-def when(record: Mapping[str, Any], times: Mapping[int, int]) -> str:
-    """The bar and the day that ``record`` belongs to, as far as it says.
+def when(record: Mapping[str, Any], times: Mapping[int, str]) -> str:
+    """The bar and the time that ``record`` belongs to, as far as it says.
 
     Args:
-        times: close_time by bar, from the log's marks.
+        times: when each bar closed, as ``stamps`` gives it.
     """
     match record:
         case {"rows": [[int(bar), *_], *_]} | {"bar": int(bar)}:
             close = times.get(bar)
-            return f"{bar} {day(close)}" if close is not None else str(bar)
+            return f"{bar} {close}" if close is not None else str(bar)
         case _:
             return ""
 
@@ -191,8 +195,24 @@ def close_times(records: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     return times
 
 
-def day(time: int) -> str:
-    """A time in ms since the epoch as a day in UTC."""
-    return (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=time)).strftime(
-        "%Y-%m-%d"
-    )
+def stamps(times: Mapping[int, int]) -> dict[int, str]:
+    """Each close as text, UTC: the day, and the time of day where a day has several bars.
+
+    Args:
+        times: as ``close_times`` gives it.
+    """
+    closes = {bar: _utc(time) for bar, time in times.items()}
+    if len({close.date() for close in closes.values()}) == len(closes):
+        return {bar: f"{close:%Y-%m-%d}" for bar, close in closes.items()}
+    form = "%H:%M:%S" if any(close.second for close in closes.values()) else "%H:%M"
+    return {bar: f"{close:%Y-%m-%d} {close:{form}}" for bar, close in closes.items()}
+
+
+def _moment(time: int) -> str:
+    """A time in ms since the epoch, UTC: the day, and the time of day unless that is midnight."""
+    at = _utc(time)
+    return f"{at:%Y-%m-%d %H:%M:%S}" if time % _DAY else f"{at:%Y-%m-%d}"
+
+
+def _utc(time: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=time)

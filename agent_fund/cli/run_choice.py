@@ -1,4 +1,4 @@
-"""Which run an operator means: the folder named, or the newest under ``runs``."""
+"""Which run an operator means: the folder named, or the newest under ``runs``, the living first."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ def chosen_run(run: Path | None, *, acting: bool) -> Path:
     """The run folder.
 
     Args:
-        acting: whether something is to be done to it: of two funds that run, none is guessed then,
-            and one that runs comes before a newer one that does not.
+        acting: whether something is to be done to it: of two funds that run, none is guessed then.
 
     Raises:
         typer.BadParameter: if there is none, or none that has controls.
@@ -35,10 +34,14 @@ def chosen_run(run: Path | None, *, acting: bool) -> Path:
     known = [folder for folder in RUNS.glob("*") if (folder / LOCK).exists()]
     if not known:
         raise typer.BadParameter(f"no fund was started under {RUNS}/", param_hint="RUN")
-    if acting:
-        alive = [folder for folder in known if life_of(folder) is Life.RUNNING]
-        if len(alive) > 1:
-            names = ", ".join(sorted(shown_path(folder) for folder in alive))
-            raise typer.BadParameter(f"{len(alive)} funds run; name one: {names}", param_hint="RUN")
-        known = alive or known
-    return max(known, key=lambda folder: ((folder / LOCK).stat().st_mtime_ns, folder.name))
+    alive = living()
+    if acting and len(alive) > 1:
+        names = ", ".join(map(shown_path, alive))
+        raise typer.BadParameter(f"{len(alive)} funds run; name one: {names}", param_hint="RUN")
+    return max(alive or known, key=lambda folder: ((folder / LOCK).stat().st_mtime_ns, folder.name))
+
+
+def living() -> list[Path]:
+    """The runs under ``runs`` that a process of this machine runs now, by name."""
+    found = (path.parent for path in RUNS.glob(f"*/{LOCK}"))
+    return sorted(folder for folder in found if life_of(folder) is Life.RUNNING)

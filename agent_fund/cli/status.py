@@ -5,23 +5,24 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from decimal import InvalidOperation
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import typer
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from agent_fund.cli.control import OUTCOME_STYLES, restart_of
 from agent_fund.cli.exit_codes import ExitCode
-from agent_fund.cli.run_choice import chosen_run
+from agent_fund.cli.run_choice import chosen_run, living
 from agent_fund.cli.terminal import (
     console,
     grid,
     money,
     one_line,
     percent,
+    percent_up,
     shown_path,
     write_json,
 )
@@ -32,12 +33,17 @@ from agent_fund.fund.control_status import Status
 
 _EVERY = 1.0
 _COMMANDS = 5
+_ID = 12  # characters of an order's id
 _GOOD, _BAD = "green", "bold red"
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to say of a run at one moment; ``now`` in Unix milliseconds."""
+    """What there is to say of a run at one moment; ``now`` in Unix milliseconds.
+
+    Attributes:
+        others: runs of the current folder that live besides it.
+    """
 
     folder: Path
     now: int
@@ -45,6 +51,7 @@ class Seen:
     process: Process | None
     control: Control
     restart: str
+    others: tuple[Path, ...]
 
     @property
     def overdue(self) -> int:
@@ -72,7 +79,7 @@ def show_status(run: Path | None, *, as_json: bool) -> int:
     if as_json:
         write_json(_json(seen))
     else:
-        console().print(_picture(seen))
+        _print(console(), seen)
     return seen.code
 
 
@@ -95,7 +102,7 @@ def watch_status(run: Path | None) -> int:
                 live.update(_picture(seen), refresh=True)
     except KeyboardInterrupt:
         pass
-    screen.print(_picture(seen))
+    _print(screen, seen)
     return seen.code
 
 
@@ -109,7 +116,8 @@ def _look(folder: Path) -> Seen:
         raise
     now = time.time_ns() // 1_000_000
     restart = restart_of(file, folder)
-    return Seen(folder, now, life_of(folder), read_process(folder), control, restart)
+    others = tuple(other for other in living() if other.resolve() != folder.resolve())
+    return Seen(folder, now, life_of(folder), read_process(folder), control, restart, others)
 
 
 def _json(seen: Seen) -> dict[str, object]:
@@ -137,15 +145,29 @@ def _json(seen: Seen) -> dict[str, object]:
             for command in control.commands
         ],
         "restart": seen.restart,
+        "others": [str(other.resolve()) for other in seen.others],
         "exit": int(seen.code),
     }
 
 
+def _print(screen: Console, seen: Seen) -> None:
+    for part in _parts(seen):
+        screen.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
+
+
 def _picture(seen: Seen) -> RenderableType:
+    return Group(*_parts(seen))
+
+
+def _parts(seen: Seen) -> list[RenderableType]:
     control, parts = seen.control, list[RenderableType]()
     parts += [Text(shown_path(seen.folder), "bold", overflow="fold"), _life(seen)]
     if seen.code is not ExitCode.OK and seen.life is Life.DEAD:
-        parts.append(Text(f"Start it with: {one_line(seen.restart)}"))
+        # It is copied: in one piece, however long.
+        parts.append(Text(f"Start it with: {one_line(seen.restart)}", no_wrap=True))
+    if seen.others:
+        names = ", ".join(map(shown_path, seen.others))
+        parts.append(Text(f"Running too: {one_line(names)}", "yellow"))
     stance = stance_of(control.commands)
     if stance is not Stance.RUN:
         parts.append(Text(f"Operators say: {stance.value}", "bold yellow"))
@@ -158,13 +180,13 @@ def _picture(seen: Seen) -> RenderableType:
         parts += _tables(status)
     if control.commands:
         parts.append(_commands(control.commands[-_COMMANDS:]))
-    return Group(*parts)
+    return parts
 
 
 def _life(seen: Seen) -> Text:
     control, process = seen.control, seen.process
     if control.ended:
-        return Text(f"over: {one_line(control.ended)}")
+        return Text(f"over: {one_line(control.ended)}", "bold yellow" if _held(control) else "")
     who = "" if process is None else f"process {process.pid} on {one_line(process.host)}"
     since = "" if process is None else f", since {_time(process.at)}"
     if seen.life is Life.ELSEWHERE:
@@ -180,7 +202,7 @@ def _facts(status: Status) -> RenderableType:
     table = grid("", "")
     table.show_header, table.box = False, None
     mode = Text(one_line(status.mode), _GOOD if status.mode == "active" else "bold yellow")
-    below = f"{percent(status.drawdown)} of at most {percent(status.limit)}"
+    below = f"{percent_up(status.drawdown)} of at most {percent(status.limit)}"
     currency = one_line(status.currency)
     for name, value in (
         ("Mode", mode),
@@ -201,19 +223,34 @@ def _amount(text: str) -> str:
         return one_line(text)
 
 
+def _is_some(quantity: str) -> bool:
+    """Whether anything is held; what is no number is shown."""
+    try:
+        return Decimal(quantity) != 0
+    except InvalidOperation:
+        return True
+
+
+def _held(control: Control) -> bool:
+    status = control.status
+    return status is not None and any(_is_some(p.quantity) for p in status.positions)
+
+
 def _tables(status: Status) -> list[RenderableType]:
     held = grid("Position", ">Quantity", ">Price", f">Worth in {one_line(status.currency)}")
-    for position in status.positions:
+    positions = [position for position in status.positions if _is_some(position.quantity)]
+    for position in positions:
         held.add_row(
             *map(one_line, (position.symbol, position.quantity, position.price)),
             _amount(position.value),
         )
-    orders = grid(
-        "Order", "Venue", "Side", "Symbol", ">Quantity", ">Filled", ">Limit", "For", "State"
-    )
+    orders = grid("Order", "", "For", "State")
+    # It is typed for settle: one that is broken over two lines cannot be copied.
+    orders.columns[0].no_wrap, orders.columns[0].min_width = True, _ID
     for o in status.orders:
-        cells = (o.id[:12], o.venue, o.side, o.symbol, o.quantity, o.filled, o.limit, o.purpose)
-        orders.add_row(*map(one_line, (*cells, o.state)))
+        what = f"{o.side} {o.quantity} {o.symbol} at {o.venue}, limit {o.limit}"
+        what += f", filled {o.filled}" if _is_some(o.filled) else ""
+        orders.add_row(*map(one_line, (o.id[:_ID], what, o.purpose, o.state)))
     venues = grid("Venue", "Health", "")
     for venue in status.venues:
         style = _GOOD if venue.state == "ok" else _BAD
@@ -221,7 +258,7 @@ def _tables(status: Status) -> list[RenderableType]:
             one_line(venue.name), Text(one_line(venue.state), style), one_line(venue.detail)
         )
     found: list[RenderableType] = []
-    found.append(held if status.positions else Text("No positions."))
+    found.append(held if positions else Text("No positions."))
     found.append(orders if status.orders else Text("No open orders."))
     return [*found, venues] if status.venues else found
 

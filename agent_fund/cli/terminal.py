@@ -6,10 +6,13 @@ import json
 import os
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
+
+from agent_fund.guard.finding import share
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,9 +74,19 @@ def percent(value: object) -> str:
     return MISSING if value in (None, MISSING) else f"{Decimal(str(value)) * 100:.2f}%"
 
 
+def percent_up(value: object) -> str:
+    """As ``percent``, rounded away from zero: a loss is never told smaller than it is."""
+    return MISSING if value in (None, MISSING) else share(Fraction(Decimal(str(value))))
+
+
 def ratio(value: object) -> str:
     """Two decimals; what is not a number stays as it is."""
     return MISSING if value in (None, MISSING) else f"{Decimal(str(value)):.2f}"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 order``, ``2 orders``."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def shown_path(path: Path) -> str:

@@ -90,7 +90,8 @@ class Adjustment:
             asset = _known(known, symbol, place)
             subject = f"adjustment of {symbol} at {place}"
             if not units or abs(units) > MAX_UNITS:
-                raise DomainError(subject, units, "state what is more or less there")
+                seen = units if not units else "more than there can be"
+                raise DomainError(subject, seen, "state what is more or less there")
             held = book.places[place]
             if asset != book.currency:
                 line = lines[symbol]

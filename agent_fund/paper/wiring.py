@@ -153,7 +153,11 @@ class Wiring:
             spec = self._connections.venues.get(venue)
             if spec is None:
                 known = ", ".join(self._connections.venues) or "none"
-                raise PaperError(f"venue {venue}", "no connection", f"the file has: {known}")
+                fix = (
+                    f"the file has: {known}; name another with --connections, or bring the devnet "
+                )
+                fix += "up for this run file: agent-fund devnet up RUNFILE"
+                raise PaperError(f"venue {venue}", "no connection", fix)
             if isinstance(spec, ExchangeSpec) and spec.kind != "binance":
                 margined = await self._exchanges.margined(venue, spec)
                 wired.adapters[venue] = wired.margined[venue] = margined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from agent_fund.report.figure import (
@@ -80,12 +81,13 @@ def drawdown_chart(run: Run) -> Figure:
     """The share below the mark, with and without the guard, against the limit."""
     frame, rows = kept(run)
     x = times(pd.DatetimeIndex(frame.index))
-    share: dict[str, Any] = {"hovertemplate": "%{y:.2%}"}
+    # Three decimals of what was rounded down: nothing beyond the limit reads as within it.
+    share: dict[str, Any] = {"hovertemplate": "%{y:.3%}"}
     traces = []
     if run.twin:
-        y = values(run.unguarded_drawdown.iloc[rows], RATIO_DIGITS)
+        y = values(_down(run.unguarded_drawdown.iloc[rows]), RATIO_DIGITS)
         traces.append(line("Unguarded", x, y, TWIN, **share))
-    y = values(run.drawdown.iloc[rows], RATIO_DIGITS)
+    y = values(_down(run.drawdown.iloc[rows]), RATIO_DIGITS)
     filled = {"fill": "tozeroy", "fillcolor": ACCENT_PALE}
     traces.append(line("Fund", x, y, ACCENT, width=1.8, **filled, **share))
     ends = [x[0], x[-1]]
@@ -94,6 +96,12 @@ def drawdown_chart(run: Run) -> Figure:
     traces.append(line(name, ends, [*limit], LIMIT, dash="dash", hoverinfo="skip"))
     axis = {"tickformat": ".0%", "rangemode": "tozero"}
     return over_time(run, traces, layout(250, axis))
+
+
+def _down(drawdown: pd.Series[float]) -> pd.Series[float]:
+    """Rounded away from zero; what floats add beyond a millionth of a percent is noise."""
+    steps = np.floor((drawdown.to_numpy() * 10**RATIO_DIGITS).round(3))
+    return pd.Series(steps / 10**RATIO_DIGITS, index=drawdown.index)
 
 
 def exposure_chart(run: Run) -> Figure:

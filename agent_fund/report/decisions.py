@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+from agent_fund.audit.track_record import by_people
 from agent_fund.domain.instrument import Instrument
 from agent_fund.guard.finding import Finding
 from agent_fund.report.run import Run
@@ -16,8 +17,8 @@ ACTS = {
     "reduce": "guard reduces",
     "exit": "guard exits",
     "kill": "trading stopped",
-    "hold": "held by an operator",
-    "resume": "resumed by an operator",
+    "hold": "agent held",
+    "resume": "resumed",
     "settle": "an order settled by a person",
     "adjust": "books adjusted by a person",
     "done": "halted",
@@ -61,12 +62,17 @@ class Decision:
 
 @dataclass(frozen=True)
 class Act:
-    """One act of the guard itself, with its reason in the guard's words."""
+    """What was done besides judging proposals, with its reason.
+
+    Attributes:
+        by_people: whether people did it, and not the guard, or the run, by itself.
+    """
 
     bar: int
     act: str
     legs: str
     why: str
+    by_people: bool
 
 
 @dataclass(frozen=True)
@@ -105,9 +111,9 @@ def abstentions(run: Run) -> list[Abstention]:
 
 
 def acts(run: Run) -> list[Act]:
-    """What the guard did besides judging proposals, in order."""
+    """What the guard did besides judging proposals, and people did, in order."""
     return [
-        Act(r["bar"], r["act"], legs_text(run, r.get("legs", ())), _why(run, r))
+        Act(r["bar"], r["act"], legs_text(run, r.get("legs", ())), _why(run, r), by_people(r))
         for r in run.records
         if r["kind"] == "guard" and r["act"] != "decide"
     ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import pandas as pd
+
+from agent_fund.guard.finding import share
 
 GAP = "\N{NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -30,13 +33,13 @@ def percent(value: float, digits: int = 1) -> str:
     return f"{_signed(value, f'{abs(value) * 100:,.{digits}f}')}{GAP}%"
 
 
-def percent_up(value: float) -> str:
+def percent_up(value: float | str | Fraction) -> str:
     """A loss as a percentage with two decimals, rounded away from zero: a limit is not flattered.
 
     What floats add beyond a millionth of a percent is taken for noise.
     """
-    hundredths = math.ceil(round(abs(value) * 10_000, 4))
-    return f"{hundredths / 100:.2f}{GAP}%"
+    exact = Fraction(f"{value:.8f}") if isinstance(value, float) else Fraction(value)
+    return share(abs(exact)).replace("%", f"{GAP}%")
 
 
 def limit_percent(value: float) -> str:
@@ -54,9 +57,9 @@ def day(time: pd.Timestamp) -> str:
     return f"{time.day}{GAP}{time.month_name()} {time.year}"
 
 
-def short_day(time: pd.Timestamp) -> str:
-    """A date for a table: ``2009-03-09``."""
-    return str(time.strftime("%Y-%m-%d"))
+def short_time(time: pd.Timestamp, form: str) -> str:
+    """A date for a table, and the time of day in ``form`` if there is one: ``2009-03-09 14:00``."""
+    return str(time.strftime(f"%Y-%m-%d {form}".rstrip()))
 
 
 def _signed(value: float, size: str) -> str:

@@ -18,6 +18,7 @@ MODES = {
     "reducing": ("Reducing", "rgba(230,159,0,0.20)"),
     "exiting": ("Exiting", "rgba(213,94,0,0.17)"),
     "halted": ("Halted", "rgba(91,99,109,0.15)"),
+    "held": ("Held", "rgba(0,158,115,0.14)"),
 }
 BAND_AXIS = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
 WINDOW = "rgba(204,121,167,0.16)"
@@ -121,7 +122,7 @@ def _mode_bands(run: Run) -> list[Trace]:
     for mode, (name, colour) in MODES.items():
         x: list[str | None] = []
         y: list[int | None] = []
-        for start, end in _stretches(run.frame["mode"].to_numpy() == mode):
+        for start, end in _stretches(run.modes.to_numpy() == mode):
             until = stamps[min(end, len(stamps) - 1)]
             x += [stamps[start], stamps[start], until, until, None]
             y += [0, 1, 1, 0, None]

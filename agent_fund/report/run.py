@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ import pandas as pd
 from agent_fund.domain.instrument import Asset, Instrument
 from agent_fund.fund.monitor import Monitor
 from agent_fund.guard.resolved_mandate import ResolvedMandate
+from agent_fund.report.numbers import day, short_time
 
 
 class RunFile(Protocol):
@@ -99,6 +101,43 @@ class Run:
         held = (i.account for i in self.parts.instruments if i.margin is not None)
         return tuple(dict.fromkeys(held))
 
+    @cached_property
+    def clock(self) -> str:
+        """How a bar's time of day is written; empty where a day has no more than one bar."""
+        closes = pd.DatetimeIndex(self.frame.index)
+        if closes.normalize().is_unique:
+            return ""
+        return "%H:%M:%S" if bool((closes.second != 0).any()) else "%H:%M"
+
+    @property
+    def when(self) -> str:
+        """The head of a column of ``stamp``."""
+        return "Time, UTC" if self.clock else "Day"
+
+    def stamp(self, bar: int) -> str:
+        """When the bar closed, for a table: the day, and the time of day if bars are shorter."""
+        return short_time(self.time(bar), self.clock)
+
+    def moment(self, bar: int) -> str:
+        """When the bar closed, in words."""
+        time = self.time(bar)
+        return f"{day(time)}, {time.strftime(self.clock)} UTC" if self.clock else day(time)
+
+    @cached_property
+    def modes(self) -> pd.Series[str]:
+        """The machine's mode by bar; ``held`` where it was active and the agent was kept out."""
+        held, since = np.zeros(len(self.frame), dtype=bool), None
+        for record in self.records:
+            if record.get("act") == "hold":
+                since = record["bar"] + 1
+            elif record.get("act") == "resume" and since is not None:
+                held[since : record["bar"] + 1] = True
+                since = None
+        if since is not None:
+            held[since:] = True
+        modes = self.frame["mode"]
+        return modes.mask(pd.Series(held, index=modes.index) & (modes == "active"), "held")
+
     def time(self, bar: int) -> pd.Timestamp:
         """When the bar of that number closed."""
         return pd.Timestamp(self.frame.index[bar])
@@ -132,9 +171,14 @@ class Run:
         return pd.Series(np.fmin(at_open, frame["nav"] / frame["mark"] - 1), index=frame.index)
 
     @property
-    def unguarded_worst(self) -> float:
+    def worst(self) -> Fraction:
+        """The fund's deepest fall below its mark, at opens and closes; not positive."""
+        return Fraction(self.summary["fund"]["max_drawdown"])
+
+    @property
+    def unguarded_worst(self) -> Fraction:
         """The twin's deepest fall below its mark, at opens and closes; not positive."""
-        return float(self.summary["unguarded"]["max_drawdown"])
+        return Fraction(self.summary["unguarded"]["max_drawdown"])
 
     @cached_property
     def unguarded_drawdown(self) -> pd.Series[float]:

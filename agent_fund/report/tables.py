@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from agent_fund.domain.money import decimal
-from agent_fund.report.decisions import ACTS, abstentions, acts, decisions
-from agent_fund.report.numbers import DASH, MINUS, money, percent, plain, short_day
+from agent_fund.report.decisions import ACTS, Act, abstentions, acts, decisions
+from agent_fund.report.numbers import DASH, MINUS, money, percent, percent_up, plain
 from agent_fund.report.run import Run
 from agent_fund.report.table import Table
 
@@ -25,14 +25,14 @@ DECISIONS = {
     "refused": "trade refused",
 }
 
-PERFORMANCE = {
-    "total_return": ("Total return", True),
-    "cagr": ("Return a year (CAGR)", True),
-    "volatility": ("Volatility a year", True),
-    "sharpe": ("Sharpe ratio", False),
-    "sortino": ("Sortino ratio", False),
-    "calmar": ("Calmar ratio", False),
-    "max_drawdown": ("Largest drawdown", True),
+PERFORMANCE: dict[str, tuple[str, Callable[[float], str]]] = {
+    "total_return": ("Total return", percent),
+    "cagr": ("Return a year (CAGR)", percent),
+    "volatility": ("Volatility a year", percent),
+    "sharpe": ("Sharpe ratio", plain),
+    "sortino": ("Sortino ratio", plain),
+    "calmar": ("Calmar ratio", plain),
+    "max_drawdown": ("Deepest drawdown", percent_up),
 }
 
 
@@ -46,8 +46,8 @@ def performance(run: Run) -> Table:
         navs.append(float(run.frame["unguarded_nav"].iloc[-1]))
         header += ("Unguarded",)
     rows: list[tuple[str, ...]] = [("Final NAV", *(money(v, run.currency) for v in navs))]
-    for key, (name, share) in PERFORMANCE.items():
-        cells = [_figure(column.get(key, "n/a"), share) for column in columns]
+    for key, (name, shown) in PERFORMANCE.items():
+        cells = [_figure(column.get(key, "n/a"), shown) for column in columns]
         rows.append((name, *cells))
     fees = money(float(run.summary["fund"]["fees"]), run.currency)
     rows.append(("Fees paid", fees, DASH) if run.twin else ("Fees paid", fees))
@@ -68,7 +68,7 @@ def _perpetuals(run: Run) -> list[tuple[str, ...]]:
         ("Funding received", amount(told["funding_received"]), DASH),
         ("Funding paid", amount(told["funding_paid"]), DASH),
         *(
-            (f"Largest margin use, {account}", _figure(use, True), DASH)
+            (f"Largest margin use, {account}", _figure(use, percent), DASH)
             for account, use in told["margin_use"].items()
         ),
         ("Positions liquidated", f"{told['liquidations']:,}", _of(twin, "liquidations", str)),
@@ -94,9 +94,11 @@ def asked(run: Run) -> Table:
 
 
 def modes(run: Run) -> Table:
-    """How many bars the fund spent in each mode."""
-    rows = [(name, f"{number:,}") for name, number in run.summary["modes"].items()]
-    return Table(("Bars by mode", ""), tuple(rows), 1)
+    """How many bars the fund spent in each mode, those in which it was held by themselves."""
+    counted = sorted(Counter(run.modes).items())
+    note = "Held: active, but the agent did not trade." if "held" in dict(counted) else ""
+    rows = [(name, f"{number:,}") for name, number in counted]
+    return Table(("Bars by mode", ""), tuple(rows), 1, note)
 
 
 def refusals(run: Run) -> Table:
@@ -110,7 +112,7 @@ def refusals(run: Run) -> Table:
     worst = sorted(last.values(), key=lambda d: (d.theta, -d.bar))
     rows = [
         (
-            short_day(run.time(d.bar)),
+            run.stamp(d.bar),
             ("refused" if d.outcome == "refused" else f"cut to {percent(d.theta)}")
             + _times(times[d.outcome, d.why]),
             d.asked,
@@ -119,29 +121,34 @@ def refusals(run: Run) -> Table:
         )
         for d in worst[:MAX_ROWS]
     ]
-    header = ("Day", "Verdict", "Asked for", "The agent's words", "The guard's words")
+    header = (run.when, "Verdict", "Asked for", "The agent's words", "The guard's words")
     return Table(header, tuple(rows), note=_left(len(worst), "kinds of refusal and repair"))
 
 
 def way_out(run: Run) -> Table:
-    """What the guard did by itself, and operators, the latest first; the very same acts together.
+    """What the guard did by itself but look, the latest first; the very same acts together."""
+    return _latest(run, [a for a in acts(run) if a.act != "look" and not a.by_people])
 
-    Looks are left out, and so is what ``corrections`` has.
-    """
-    own = [a for a in acts(run) if a.act not in ("look", "settle", "adjust")]
+
+def operated(run: Run) -> Table:
+    """What people did, and money that came in or went out; ``corrections`` has the rest of it."""
+    return _latest(run, [a for a in acts(run) if a.act not in ("settle", "adjust") and a.by_people])
+
+
+def _latest(run: Run, own: Sequence[Act]) -> Table:
     times = Counter((a.act, a.legs, a.why) for a in own)
     last = {(a.act, a.legs, a.why): number for number, a in enumerate(own)}
     latest = [own[number] for number in sorted(last.values(), reverse=True)]
     rows = [
         (
-            short_day(run.time(a.bar)),
+            run.stamp(a.bar),
             ACTS[a.act] + _times(times[a.act, a.legs, a.why]),
             a.legs or DASH,
             a.why or DASH,
         )
         for a in latest[:MAX_ROWS]
     ]
-    header = ("Day", "Act", "Orders", "Why")
+    header = (run.when, "Act", "Orders", "Why")
     return Table(header, tuple(rows), note=_left(len(last), "acts"))
 
 
@@ -149,14 +156,14 @@ def corrections(run: Run) -> Table:
     """What persons corrected, in order: orders in doubt that they ended, and the books."""
     rows = [
         (
-            short_day(run.time(found["bar"])),
+            run.stamp(found["bar"]),
             found["why"],
             _corrected(found),
             money(float(found["nav"]), run.currency) if "nav" in found else DASH,
         )
         for found in run.summary["corrections"]
     ]
-    header = ("Day", "Who, and why", "What", "NAV moved by")
+    header = (run.when, "Who, and why", "What", "NAV moved by")
     note = "The venue is not asked again: these are the words of persons, and count in NAV."
     return Table(header, tuple(rows), 3, note)
 
@@ -174,7 +181,7 @@ def missed(run: Run) -> Table:
     every = abstentions(run)
     last = {a.reason: a.bar for a in every}
     ranked = Counter(a.reason for a in every).most_common()
-    rows = [(reason, f"{n:,}", short_day(run.time(last[reason]))) for reason, n in ranked]
+    rows = [(reason, f"{n:,}", run.stamp(last[reason])) for reason, n in ranked]
     note = _left(len(rows), "reasons")
     return Table(("Reason", "Times", "Last"), tuple(rows[:MAX_ROWS]), 1, note)
 
@@ -187,10 +194,10 @@ def failures(run: Run) -> Table:
     for f in every:
         seen[f.assumption] += 1
         if seen[f.assumption] <= MAX_FAILURES:
-            rows.append((f.assumption, f"{f.bar:,}", short_day(run.time(f.bar)), f.text))
+            rows.append((f.assumption, f"{f.bar:,}", run.stamp(f.bar), f.text))
     left = len(every) - len(rows)
     note = f"The first ones of each; {left:,} more are in summary.json." if left else ""
-    return Table(("Assumption", "Bar", "Day", "What was seen"), tuple(rows), note=note)
+    return Table(("Assumption", "Bar", run.when, "What was seen"), tuple(rows), note=note)
 
 
 def provenance(run: Run) -> Table:
@@ -208,7 +215,9 @@ def provenance(run: Run) -> Table:
         weights = f", weights {model['weights']}" if model["weights"] else ""
         rows += [
             ("Model", f"{model['name']}{weights}"),
-            ("Its answers", f"{model['cassette']} (recorded {model['recorded']})"),
+            ("Its answers", f"{model['cassette']} (recorded {model['recorded']})")
+            if model["cassette"]
+            else ("Asked at", f"{model['server']}, while the run went on"),
         ]
     rows += [
         *((f"Data, {name}", digest) for name, digest in genesis["data"].items()),
@@ -226,8 +235,5 @@ def _left(number: int, what: str) -> str:
     return f"{MAX_ROWS} of {number:,} {what}; all are in the log." if number > MAX_ROWS else ""
 
 
-def _figure(text: str, share: bool) -> str:
-    if text == "n/a":
-        return DASH
-    value = float(decimal(text, "figure"))
-    return percent(value) if share else plain(value)
+def _figure(text: str, shown: Callable[[float], str]) -> str:
+    return DASH if text == "n/a" else shown(float(decimal(text, "figure")))

@@ -27,7 +27,6 @@ def tiles(run: Run) -> list[Tile]:
     fund, made = run.summary["fund"], run.summary["decisions"]
     exposure = {name: float(value) for name, value in run.summary["exposure"].items()}
     nav = float(run.frame["nav"].iloc[-1])
-    worst = float(run.drawdown.min())
     limit = limit_percent(run.limit)
     found = [
         Tile(
@@ -35,13 +34,19 @@ def tiles(run: Run) -> list[Tile]:
             money(nav, run.currency),
             f"a return of {percent(float(fund['total_return']))}",
         ),
-        Tile("Deepest drawdown", percent_up(worst), f"of {limit} promised", -worst / run.limit),
+        Tile(
+            "Deepest drawdown",
+            percent_up(run.worst),
+            f"of {limit} promised",
+            float(-run.worst) / run.limit,
+        ),
     ]
     if run.twin:
         other = run.unguarded_worst
+        used = float(-other) / run.limit
         beyond = int(run.unguarded_beyond.sum())
         note = f"beyond the limit at {count(beyond, 'close')}" if beyond else "inside the limit too"
-        found.append(Tile("Unguarded drawdown", percent_up(other), note, -other / run.limit))
+        found.append(Tile("Unguarded drawdown", percent_up(other), note, used))
         cost = float(run.frame["unguarded_nav"].iloc[-1]) - nav
         returned = percent(float(run.summary["unguarded"]["total_return"]))
         found.append(

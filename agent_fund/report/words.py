@@ -12,7 +12,7 @@ from fractions import Fraction
 from agent_fund.audit.track_record import ASSUMPTION, DEFECT, HELD
 from agent_fund.fund.monitor import Breach
 from agent_fund.guard.finding import share
-from agent_fund.report.numbers import GAP, count, day, limit_percent, money, percent, percent_up
+from agent_fund.report.numbers import GAP, count, limit_percent, money, percent, percent_up
 from agent_fund.report.run import Run
 
 STATES = {HELD: "held", ASSUMPTION: "assumption", DEFECT: "defect"}
@@ -56,7 +56,7 @@ def verdict(run: Run) -> Verdict:
             named = _listed(sorted({f.assumption for f in breach.failures}))
             title = f"{promise} was broken: {named} failed."
             first = breach.failures[0]
-            sentences.append(f"Bar {first.bar}, {day(run.time(first.bar))}: {first.text}.")
+            sentences.append(f"Bar {first.bar}, {run.moment(first.bar)}: {first.text}.")
         else:
             title = f"{promise} was broken, and that is our defect."
             sentences.append(
@@ -134,19 +134,21 @@ def exposure(run: Run) -> str:
 
 
 def _kept(run: Run) -> str:
-    first, last = run.time(0), run.time(-1)
-    deepest = float(run.drawdown.min())
     return (
         f"NAV stayed within {limit_percent(run.limit)} of its high-water mark at the open and the "
-        f"close of all {count(len(run.frame), 'bar')} from {day(first)} to {day(last)}."
+        f"close of all {count(len(run.frame), 'bar')} from {run.moment(0)} to {run.moment(-1)}."
     ) + (
-        (f" The deepest drawdown was {percent_up(deepest)}, on {_when(run)}." if deepest else "")
+        (
+            f" The deepest drawdown was {percent_up(run.worst)}, on {_when(run)}."
+            if run.worst
+            else ""
+        )
         + (" No margin account was liquidated." if run.margined else "")
     )
 
 
 def _when(run: Run) -> str:
-    return day(run.time(int(run.drawdown.to_numpy().argmin())))
+    return run.moment(int(run.drawdown.to_numpy().argmin()))
 
 
 def _failed_all_the_same(run: Run) -> list[str]:
@@ -163,7 +165,9 @@ def _broken(run: Run, breach: Breach) -> str:
         "exiting": "The guard is closing every position, and was not done when the run ended",
     }.get(run.summary["fund"]["mode"], "The run ended there")
     below = share(1 - Fraction(breach.nav, breach.mark)).replace("%", f"{GAP}%")
-    at = f"On {day(run.time(breach.bar))}, at the {breach.when}"
+    at = f"On {run.moment(breach.bar)}, at the {breach.when}"
+    if run.clock:
+        at = f"In the bar that closed on {run.moment(breach.bar)}, at its {breach.when}"
     nav = f"NAV was {money(run.nav(breach.nav), run.currency)}, {below} below its high-water mark"
     if breach.limit == "margin_safety":
         happened = f"{at}, a venue closed positions for want of margin; after it {nav}"
@@ -171,7 +175,7 @@ def _broken(run: Run, breach: Breach) -> str:
         happened = f"{at}, {nav}, and below the fixed floor"
     else:
         happened = f"{at}, {nav}; the limit is {limit_percent(run.limit)}"
-    return f"{happened}. {after}. The deepest drawdown was {percent_up(float(run.drawdown.min()))}."
+    return f"{happened}. {after}. The deepest drawdown was {percent_up(run.worst)}."
 
 
 def _unguarded(run: Run) -> str:
@@ -182,7 +186,7 @@ def _unguarded(run: Run) -> str:
     first = int(beyond.to_numpy().argmax())
     return (
         f"Unguarded, the same strategy fell {worst} at worst: it broke the limit on "
-        f"{day(run.time(first))} and was beyond it at {count(int(beyond.sum()), 'close')}."
+        f"{run.moment(first)} and was beyond it at {count(int(beyond.sum()), 'close')}."
     )
 
 

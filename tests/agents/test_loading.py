@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_fund.agents.errors import ConfigurationError
-from agent_fund.agents.loading import build, load_class
+from agent_fund.agents.loading import build, load_class, load_object, require_strategy
 
 SOURCE = """
 from __future__ import annotations
@@ -73,3 +73,55 @@ def test_a_file_that_fails_leaves_no_half_module(tmp_path: Path) -> None:
         with pytest.raises(KeyError, match="mine"):
             load_class(path, "Broken")
     assert not [name for name in sys.modules if "broken_" in name]
+
+
+ASKED = """
+class Mine:
+    {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("decide", "said"),
+    [
+        ("def decide(self, snapshot): ...", r"decide\(snapshot\): too many positional arguments"),
+        ("def decide(self, a, b, c): ...", "missing a required argument: 'c'"),
+        ("def decide(self, a, b, *, c): ...", "missing a required argument: 'c'"),
+        ("async def decide(self, snapshot, book): ...", "async, and nothing awaits it"),
+        ("async def decide(self, snapshot, book): yield", "async, and nothing awaits it"),
+        ("def decide(self, snapshot, book): yield", "returns one Proposal, or HOLD"),
+        ("decide = 3", "has no method decide"),
+        ("def decied(self, snapshot, book): ...", "has no method decide"),
+    ],
+)
+def test_a_strategy_that_cannot_be_asked_is_refused_when_it_is_loaded(
+    tmp_path: Path, decide: str, said: str
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(ASKED.format(decide), encoding="utf-8")
+    built = build(load_class(path, "Mine"), {})
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        require_strategy(built)
+    assert "write: def decide(self, snapshot, book)" in str(refused.value)
+    if "def decide(" in decide:
+        assert f"({path}, line 3)" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        "def decide(self, snapshot, book): ...",
+        "def decide(self, *seen): ...",
+        "def decide(self, snapshot, book, more=1): ...",
+        "decide = staticmethod(lambda snapshot, book: None)",
+    ],
+)
+def test_whatever_takes_a_snapshot_and_a_book_is_a_strategy(tmp_path: Path, decide: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(ASKED.format(decide), encoding="utf-8")
+    require_strategy(build(load_class(path, "Mine"), {}))
+
+
+def test_a_missing_file_is_called_what_it_is_for(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="mandate file"):
+        load_object(tmp_path / "none.py", "mandate", "mandate file")

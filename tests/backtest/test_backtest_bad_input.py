@@ -99,6 +99,20 @@ def test_every_mistake_in_a_run_file_is_told_at_once(workspace: Workspace) -> No
     refused(path, RunFileError, "execution.order_bar:", "order_bars: it is missing", "exit_bars")
 
 
+def test_a_mistake_within_a_table_is_not_told_again_of_the_tables_around_it(
+    workspace: Workspace,
+) -> None:
+    path = workspace((FEE, FEE.replace("rate", "rat")), ('lot = "0.01"', 'lott = "0.01"'))
+    with pytest.raises(RunFileError) as caught:
+        backtest(path)
+    told = str(caught.value)
+    assert "venues.0.fee.rat" in told
+    assert "instruments.0.lott" in told
+    assert "at least 1 item" not in told
+    path.write_text(path.read_text().split("[[venues]]")[0] + "venues = []\n")
+    refused(path, RunFileError, "venues")
+
+
 @pytest.mark.parametrize(
     ("change", "kind", "said"),
     [
@@ -125,7 +139,11 @@ def test_every_mistake_in_a_run_file_is_told_at_once(workspace: Workspace) -> No
             ConfigurationError,
             ("moving_average_cross.py", "did you mean 'MovingAverageCross'?"),
         ),
-        (("guardrails/index_drawdown.py", "guardrails/none.py"), ConfigurationError, ("none.py",)),
+        (
+            ("guardrails/index_drawdown.py", "guardrails/none.py"),
+            ConfigurationError,
+            ("mandate file", "none.py"),
+        ),
         (('dataset = "sp500"', 'dataset = "sp5000"'), RunFileError, ("lacks sp5000", "import")),
         (
             ("start = 2007-07-01\nend = 2008-04-01", "start = 2030-01-01\nend = 2031-01-01"),

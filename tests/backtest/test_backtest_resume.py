@@ -247,17 +247,26 @@ def another_lock_file(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
-    [another_parameter, another_window, another_strategy_file, another_mandate, another_lock_file],
+    ("change", "said"),
+    [
+        (another_parameter, "strategy.parameters."),
+        (another_window, "market."),
+        (another_strategy_file, "the strategy's file is another"),
+        (another_mandate, "mandate."),
+        (another_lock_file, "the lock file is another"),
+    ],
 )
 def test_a_run_whose_inputs_changed_is_not_resumed(
-    cut_off: tuple[Path, Path], change: Callable[[Path], None]
+    cut_off: tuple[Path, Path], change: Callable[[Path], None], said: str
 ) -> None:
     path, folder = cut_off
     before = leaves(folder)
     change(path)
-    with pytest.raises(ResumeError, match="record 0"):
+    with pytest.raises(ResumeError, match="record 0, with which the run began") as refused:
         backtest(path, resume=folder)
+    assert said in str(refused.value)
+    assert "undo what has changed since, or begin a new run" in str(refused.value)
+    assert len(str(refused.value)) < 500
     assert leaves(folder) == before
     assert not (folder / MANIFEST).exists()
 

@@ -9,8 +9,11 @@ from cli_workspace import told
 
 from agent_fund.audit.canonical import encode
 from agent_fund.audit.merkle import leaf_hash, verify_inclusion
+from agent_fund.audit.sqlite_log import SqliteLog
 from agent_fund.cli.main import run
-from agent_fund.cli.records import Reader
+from agent_fund.cli.records import Reader, stamps, when
+from agent_fund.fund.control_file import ControlFile
+from agent_fund.fund.control_process import ProcessLock
 
 Capture = pytest.CaptureFixture[str]
 
@@ -26,6 +29,30 @@ def test_a_finished_run_verifies_and_its_root_can_be_compared(
     assert root in capsys.readouterr().out
     assert run(["audit", "verify", str(finished), "--root", "00" * 32]) == 1
     assert root in capsys.readouterr().err
+
+
+def test_a_log_that_its_writer_left_open_is_1_and_how_to_go_on_is_said(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    log = SqliteLog(tmp_path / "log.sqlite", create=True)
+    log.append(encode({"kind": "genesis"}))
+    log.flush()
+    for command in ("show", "verify"):
+        assert run(["audit", command, str(tmp_path)]) == 1
+        said = capsys.readouterr().err
+        assert "it did not finish, and its log is open" in said
+        assert f"go on with: agent-fund backtest RUNFILE --resume {tmp_path}" in said
+    file = ControlFile(tmp_path)
+    file.create()
+    file.begin("agent-fund paper my.toml --resume runs/my")
+    assert run(["audit", "show", str(tmp_path)]) == 1
+    assert "go on with: agent-fund paper my.toml --resume runs/my" in capsys.readouterr().err
+    lock = ProcessLock(tmp_path)
+    assert run(["audit", "verify", str(tmp_path)]) == 1
+    assert "it runs now; look at it with agent-fund status" in capsys.readouterr().err
+    lock.release()
+    log.close()
+    assert run(["audit", "show", str(tmp_path)]) == 0
 
 
 def test_a_changed_record_is_1(finished: Path, capsys: Capture) -> None:
@@ -168,3 +195,17 @@ def test_a_record_of_no_known_form_is_shown_raw(record: dict[str, object]) -> No
 def test_a_reason_cannot_steer_the_terminal() -> None:
     record = {"kind": "abort", "reason": "down\x1b[1;1H"}
     assert Reader().gist(record) == "abstains: down\ufffd[1;1H"
+
+
+def test_bars_shorter_than_a_day_are_shown_with_their_time_of_day() -> None:
+    minute = 60_000
+    start = 1_600_000_020_000  # 2020-09-13 12:27 UTC
+    days = {0: start, 1: start + 1440 * minute}
+    assert stamps(days) == {0: "2020-09-13", 1: "2020-09-14"}
+    minutes = {0: start, 1: start + minute}
+    assert stamps(minutes) == {0: "2020-09-13 12:27", 1: "2020-09-13 12:28"}
+    seconds = {0: start, 1: start + 5000}
+    assert stamps(seconds) == {0: "2020-09-13 12:27:00", 1: "2020-09-13 12:27:05"}
+    assert when({"bar": 1}, stamps(minutes)) == "1 2020-09-13 12:28"
+    gap = {"kind": "gap", "missing": ["COIN"], "before": start}
+    assert Reader("USD", 2, SCALES).gist(gap) == "no bars of COIN until 2020-09-13 12:27:00"

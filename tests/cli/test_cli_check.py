@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from agent_fund.backtest.assemble import assemble
 from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.whatif import ask, bar_at, parse_trade
+from agent_fund.cli.check import _holdings
 from agent_fund.cli.main import run
+from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Asset, Instrument, Venue
 from agent_fund.domain.order import Side
-from agent_fund.guard.verdict import Outcome
+from agent_fund.guard.verdict import Outcome, Situation
 
 Capture = pytest.CaptureFixture[str]
 
@@ -145,3 +147,14 @@ def test_a_day_that_is_no_day_is_2(runfile: Path, capsys: Capture) -> None:
     trade = ["--trade", "buy 1 COIN @ 300"]
     assert run(["check", str(runfile), *trade, "--at", "yesterday"]) == 2
     assert "YYYY-MM-DD" in capsys.readouterr().err
+
+
+def test_cash_is_told_with_its_place_where_there_are_several() -> None:
+    def told(**places: int) -> str:
+        cash = {name: amount * 10**8 for name, amount in places.items()}
+        book = Book(Asset("USD", 8), sum(cash.values()), {}, {}, places=cash)
+        return _holdings(Situation(book, {}, book.cash, book.cash, 0, {}))
+
+    assert told(one=5) == "The fund holds 5.00 USD in cash."
+    both = "5.00 USD in cash at one, 7.00 USD in cash at two"
+    assert told(one=5, two=7) == f"The fund holds {both}."

@@ -95,6 +95,30 @@ def test_a_strategy_that_raises_is_2_with_its_own_file_and_line(
     assert "agent_turn.py" not in said
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "def decide(self, snapshot: Snapshot, book: Book)",
+            "def decide(self, snapshot)",
+            "asked as",
+        ),
+        ("    def decide(self", "    async def decide(self", "async, and nothing awaits it"),
+        ("        bar = snapshot.bar\n", '        snapshot.closes("COIN", -5)\n', "-5"),
+    ],
+)
+def test_a_strategy_s_own_mistake_is_2_with_its_file_and_line(
+    workspace: Path, capsys: Capture, old: str, new: str, said: str
+) -> None:
+    edit(workspace / "strategies" / "moving_average_cross.py", old, new)
+    assert run(["backtest", str(small(workspace))]) == 2
+    told_of = capsys.readouterr().err
+    assert said in told_of
+    assert "moving_average_cross.py, line" in told_of
+    assert "please report" not in told_of
+    assert "Traceback" not in told_of
+
+
 def test_a_refused_parameter_is_2_with_the_run_file_and_the_strategy_s_line(
     workspace: Path, capsys: Capture
 ) -> None:
@@ -186,17 +210,18 @@ def test_what_nobody_expected_is_70_with_a_traceback(
     assert "Traceback" in said.err
 
 
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_before_anything_is_logged_is_130(
-    runfile: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    runfile: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, name: signal.Signals
 ) -> None:
     def pressed(path: Path) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), name)
 
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(name)
     monkeypatch.setattr("agent_fund.backtest.run.assemble", pressed)
     assert run(["backtest", str(runfile)]) == 130
     assert "interrupted" in capsys.readouterr().err
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(name) is before
 
 
 @pytest.mark.parametrize("stage", ["guarded", "unguarded"])
@@ -215,6 +240,11 @@ def test_a_run_stopped_by_ctrl_c_and_resumed_has_the_root_of_one_that_was_not(
     assert stopped.returncode == 130
     (folder,) = (workspace / "runs").iterdir()
     assert f"--resume {folder}" in stopped.stdout
+    assert run(["audit", "show", str(folder)]) == 0
+    assert run(["audit", "verify", str(folder)]) == 1
+    said = capsys.readouterr().err
+    assert "there is no manifest.json; it did not finish, or the file was removed" in said
+    assert f"go on with: agent-fund backtest RUNFILE --resume {folder}" in said
     assert not (folder / "manifest.json").exists()
     capsys.readouterr()
     assert run(["backtest", str(stopping), "--resume", str(folder), "--json"]) == 0

@@ -101,6 +101,10 @@ def test_the_json_holds_what_is_hashed(capsys: Capture, tmp_path: Path) -> None:
     canonical = json.dumps(value["mandate"], sort_keys=True, separators=(",", ":"))
     assert hashlib.sha256(canonical.encode()).hexdigest() == value["sha256"]
     assert value["resolved"] is False
+    assert run(["mandate", "explain", str(file), "--json"]) == 0
+    assert told(capsys) == value
+    assert run(["mandate", "explain", str(file), "--json", "--format", "html"]) == 2
+    assert "leave one of them out" in str(told(capsys)["error"])
     # Another limit, another hash.
     write(tmp_path, 'mandate.add(gross_leverage("101%"))')
     assert run(["mandate", "explain", str(file), "--format", "json"]) == 0

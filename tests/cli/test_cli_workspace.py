@@ -128,3 +128,18 @@ def test_doctor_sees_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_the_version_is_shown(capsys: Capture) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"agent-fund {__version__}\n"
+
+
+def test_doctor_says_what_a_devnet_would_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AGENT_FUND_CACHE", str(tmp_path))
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    found = doctor.devnet()
+    assert found.status == "ok"  # it is optional
+    assert "node and npm: install Node.js" in found.text
+    assert "agent-fund devnet fetch" in found.text
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: f"/bin/{name}")
+    assert "Node" not in doctor.devnet().text
+    monkeypatch.setattr(doctor, "missing", list)
+    assert doctor.devnet().text == "its packages are here"

@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from control_world import control, held, last, later, running, turns, until
+from control_world import STATUS, control, held, last, later, running, turns, until
 
 from agent_fund.cli.main import run
 from agent_fund.fund.control_command import Act, Outcome
 from agent_fund.fund.control_file import CONTROL, ControlFile
+from agent_fund.fund.control_status import OpenOrder, Position
 
 Capture = pytest.CaptureFixture[str]
 CODE = "from agent_fund.cli.main import main; main()"
@@ -265,7 +267,7 @@ def test_the_status_shows_everything_that_a_person_asks(tmp_path: Path, capsys: 
             "running; process",
             "active",
             "998,750.25 USD",
-            "0.12% of at most 10.00%",
+            "0.13% of at most 10.00%",
             "COIN",
             "900.00",
             "a1b2c3",
@@ -363,6 +365,55 @@ def test_the_run_left_out_is_the_newest_and_never_a_guess_between_two_that_run(
         os.utime(older / "control.lock", ns=(1, 1))
         assert run(["halt", "--by", "Ada", "--reason", "a"]) == 0  # the one that runs
         assert "runs/b" in capsys.readouterr().out
+
+
+def test_a_fund_that_lives_comes_before_a_newer_run_that_does_not_and_others_are_named(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    older, other, newest = (tmp_path / "runs" / name for name in "abc")
+    (tmp_path / "runs").mkdir()
+    for folder in (older, other, newest):
+        with_control(folder)
+    (older / CONTROL).unlink()
+    with running(older):
+        assert run(["status"]) == 0
+        said = capsys.readouterr().out
+        assert "runs/a" in said
+        assert "running; process" in said
+        assert "Running too" not in said
+        with running_in(other):
+            assert run(["status", "runs/a"]) == 0
+            assert "Running too: runs/b" in capsys.readouterr().out
+            assert run(["status", "--json"]) == 0
+            value = told(capsys)
+            assert value["run"] == str(other)
+            assert value["others"] == [str(older)]
+
+
+LONG = "yflfpudhlz5fpoj5jukmj7nuykped3ny"
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "120"])
+def test_an_order_s_id_and_the_command_that_starts_again_stand_in_one_piece(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with_control(tmp_path)
+    file, restart = ControlFile(tmp_path), f"agent-fund paper {'x' * 90}.toml --resume RUN"
+    file.begin(restart)
+    order = OpenOrder(
+        LONG, "hyperliquid", "sell", "ETH-PERP", "48.556", "0", "1999.12345678", "reduce", "unknown"
+    )
+    held = Position("ETH-PERP", "-48.556", "1999.12345678", "-97069.43856789")
+    gone = Position("ETH", "0.0000", "2000", "0")
+    file.beat(replace(STATUS, orders=(order,), positions=(gone, held)))
+    assert run(["status", str(tmp_path)]) == 15
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:1] == [LONG[:12]] for line in lines)
+    assert f"Start it with: {restart}" in lines
+    assert any("ETH-PERP" in line and "-97,069.44" in line for line in lines)
+    assert not any("0.0000" in line for line in lines)
 
 
 def running_in(folder: Path) -> Any:

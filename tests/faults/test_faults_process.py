@@ -123,7 +123,7 @@ async def holdings(workspace: Path) -> dict[str, Holdings]:
     """What the venues say that the fund has."""
     wires = load_connections(workspace / ".devnet" / FILE)
 
-    def nothing(leg_id: str) -> None:
+    def nothing(venue: str, leg_id: str) -> None:
         """Nothing is signed here."""
 
     wiring = Wiring(

@@ -154,6 +154,7 @@ def test_a_command_of_a_control_file_made_anew_is_another_one(run: Run) -> None:
         ((PLACE, "USD"), "state each asset once"),
         ((PLACE, "USD", "1", "USD", "2"), "state each asset once"),
         ((PLACE, "USD", "one"), "write a decimal number"),
+        ((PLACE, "USD", "-1e390"), "'more than there can be' is refused"),
         (("elsewhere", "USD", "1"), "the fund's places are"),
     ],
 )
@@ -227,3 +228,19 @@ def test_a_trade_that_the_fund_is_about_to_hear_of_is_not_settled_away(
         assert "see agent-fund status" in run.say(Act.SETTLE, order.order_id).answer
     finally:
         run.end()
+
+
+def test_a_halt_is_answered_with_the_bar_that_its_record_has(run: Run, monkeypatch) -> None:
+    run.bar()
+    run.bar()
+    left = property(lambda fund: 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(run.fund), "agent_orders", left)
+        assert run.say(Act.HALT).outcome is Outcome.WORKING
+    run.bar()
+    run.operators.heed()
+    (command,) = run.file.read().commands
+    assert (command.outcome, run.fund.bar) == (Outcome.DONE, 2)
+    assert command.answer == "held after bar 1; the agent's orders had ended by bar 2"
+    assert run.say(Act.RESUME).outcome is Outcome.DONE
+    assert run.say(Act.HALT).answer == "held after bar 2"

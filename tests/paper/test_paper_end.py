@@ -33,8 +33,8 @@ def world(tmp_path: Path):
 
 def flattening(text: str) -> str:
     text = slow(text)
-    assert "connections = " in text
-    return text.replace("connections = ", 'at_end = "flatten"\nconnections = ')
+    assert 'at_end = "hold"  ' in text
+    return text.replace('at_end = "hold"  ', 'at_end = "flatten"  ')
 
 
 def run_of(folder: Path) -> Path:
@@ -128,6 +128,28 @@ def test_a_refused_start_leaves_no_folder_and_names_the_run_that_may_have_the_ca
     (note,) = refused.value.__notes__
     assert note.startswith(f"{first.name} is over, and it holds ")
     assert note.endswith("close that at its venue")
+
+
+def test_without_a_file_of_connections_the_devnet_of_this_run_file_is_named(
+    tmp_path: Path,
+) -> None:
+    runfile = carry(tmp_path, 9, slow)
+    with pytest.raises(PaperError, match=f"agent-fund devnet up {runfile}"):
+        paper(runfile)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_on_another_devnet_the_fix_is_named_and_no_folder_is_left(
+    tmp_path: Path, world: Accounts
+) -> None:
+    runfile = carry(tmp_path, 9, slow)
+    file = json.loads(world.connections.read_text())
+    del file["venues"]["futures"], file["carriers"]
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(file))
+    with pytest.raises(PaperError, match=r"the file has: exchange; .*agent-fund devnet up RUNFILE"):
+        paper(runfile, connections=other)
+    assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_start_that_fails_behind_its_first_bar_keeps_its_folder(

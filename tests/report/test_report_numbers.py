@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_fund.audit.track_record import share_up
+from agent_fund.cli.terminal import percent_up as up_in_terminal
+from agent_fund.guard.finding import share
 from agent_fund.report import thinning
 from agent_fund.report.numbers import count, limit_percent, money, percent, percent_up, plain
 from agent_fund.report.thinning import evenly, kept_rows
@@ -68,3 +73,19 @@ def test_marks_are_at_most_so_many_and_in_order(length: int) -> None:
     assert len(marks) == min(length, thinning.MAX_MARKS)
     assert marks == sorted(set(marks))
     assert not length or (marks[0], marks[-1]) == (0, length - 1)
+
+
+def test_a_drawdown_reads_alike_everywhere_and_never_as_within_a_limit_that_it_broke() -> None:
+    for fall in (Fraction(1, 5) + Fraction(1, 10**12), Fraction(199441, 10**6)):
+        stored = share_up(-fall)
+        told = share(fall)
+        assert up_in_terminal(stored) == f"-{told}"
+        assert percent_up(stored) == told.replace("%", f"{GAP}%")
+    assert percent_up(share_up(Fraction(1, 5))) == f"20.00{GAP}%"
+    assert percent_up(share_up(-Fraction(1, 5) - Fraction(1, 10**12))) == f"20.01{GAP}%"
+
+
+@given(st.fractions(0, 1))
+def test_a_stored_drawdown_is_never_less_than_it_was(fall: Fraction) -> None:
+    stored = -Fraction(share_up(-fall))
+    assert fall <= stored < fall + Fraction(1, 10**6)

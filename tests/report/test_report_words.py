@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+
+import numpy as np
+import pandas as pd
 from report_world import Tags, quiet, with_summary, without_twin
 
 from agent_fund.fund.monitor import Failure
 from agent_fund.report import tables, words
 from agent_fund.report.assumptions import assumptions
+from agent_fund.report.numbers import percent_up
 from agent_fund.report.page import page
 from agent_fund.report.run import Run
+from agent_fund.report.tiles import tiles
 
 MOVE = "SP500 moved -20.00%, declared -6.00% to +6.00%"
 
@@ -130,3 +137,46 @@ def test_refusals_tell_both_sides_words(run: Run) -> None:
 def test_abstentions_are_told_once_with_how_often(run: Run) -> None:
     times = sum(int(row[1].replace(",", "")) for row in tables.missed(run).rows)
     assert times == run.summary["decisions"]["abstained"] > 0
+
+
+def test_the_page_shows_the_drawdown_of_the_summary(run: Run) -> None:
+    told = percent_up(run.summary["fund"]["max_drawdown"])
+    assert told in words.verdict(quiet(run)).sentences[0]
+    figures = {tile.label: tile.figure for tile in tiles(run)}
+    assert figures["Deepest drawdown"] == told
+    rows = {row[0]: row for row in tables.performance(run).rows}
+    twin = percent_up(run.summary["unguarded"]["max_drawdown"])
+    assert rows["Deepest drawdown"][1:] == (told, twin)
+    assert figures["Unguarded drawdown"] == twin
+
+
+def test_bars_of_hours_are_told_with_their_time_of_day(run: Run) -> None:
+    daily = tables.refusals(run)
+    assert daily.header[0] == "Day"
+    assert all(len(row[0]) == len("2008-07-01") for row in daily.rows)
+    frame = run.frame.copy()
+    frame.index = pd.date_range("2008-07-01 01:00", periods=len(frame), freq="h", tz="UTC")
+    hourly = dataclasses.replace(run, frame=frame)
+    table = tables.refusals(hourly)
+    assert table.header[0] == "Time, UTC"
+    assert len({row[0][11:] for row in table.rows}) > 1
+    assert all(re.fullmatch(r"2008-07-\d\d \d\d:00", row[0]) for row in table.rows)
+    assert " UTC to " in words.verdict(quiet(hourly)).sentences[0]
+    frame.index = pd.date_range("2008-07-01 01:00", periods=len(frame), freq="7s", tz="UTC")
+    seconds = tables.refusals(dataclasses.replace(run, frame=frame))
+    assert all(re.fullmatch(r"2008-07-01 \d\d:\d\d:\d\d", row[0]) for row in seconds.rows)
+
+
+def test_held_bars_are_those_between_a_hold_and_its_resume(run: Run) -> None:
+    frame = run.frame.copy()
+    frame["mode"] = "active"
+    acts = [("hold", 3), ("resume", 5), ("hold", len(frame) - 3)]
+    extra = [
+        {"kind": "guard", "act": act, "bar": bar, "why": {"text": "ann: x"}} for act, bar in acts
+    ]
+    held = dataclasses.replace(run, frame=frame, records=[*run.records, *extra])
+    assert list(np.flatnonzero(held.modes == "held")) == [4, 5, len(frame) - 2, len(frame) - 1]
+    table = tables.modes(held)
+    assert table.rows == (("active", str(len(frame) - 4)), ("held", "4"))
+    assert "the agent did not trade" in table.note
+    assert tables.modes(dataclasses.replace(run, frame=frame)).note == ""

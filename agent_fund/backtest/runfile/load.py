@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
 from agent_fund.backtest.errors import RunFileError
 from agent_fund.backtest.runfile.nearest import nearest
 from agent_fund.backtest.runfile.runfile import RunFile
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 def load_runfile(path: Path) -> RunFile:
@@ -50,7 +55,10 @@ def workspace_of(path: Path) -> Path:
 
 def _explain(path: Path, error: ValidationError) -> str:
     lines = []
-    for item in error.errors():
+    errors = error.errors()
+    for item in errors:
+        if item["type"] == "too_short" and _within(item["loc"], errors):
+            continue  # tables that are refused themselves are not counted: there are enough
         place = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             known = _keys_at(item["loc"][:-1])
@@ -63,6 +71,11 @@ def _explain(path: Path, error: ValidationError) -> str:
             seen = "" if isinstance(item["input"], dict) else f" (seen: {item['input']!r})"
             lines.append(f"{': '.join(filter(None, (str(path), place, said)))}{seen}")
     return "\n".join(lines)
+
+
+def _within(place: tuple[int | str, ...], errors: Sequence[ErrorDetails]) -> bool:
+    """Whether something inside ``place`` is refused by itself."""
+    return any(len(e["loc"]) > len(place) and e["loc"][: len(place)] == place for e in errors)
 
 
 def _keys_at(place: tuple[int | str, ...]) -> list[str]:
