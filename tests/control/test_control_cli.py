@@ -377,6 +377,7 @@ def test_a_fund_that_lives_comes_before_a_newer_run_that_does_not_and_others_are
         with_control(folder)
     (older / CONTROL).unlink()
     with running(older):
+        os.utime(older / "control.lock", ns=(1, 1))
         assert run(["status"]) == 0
         said = capsys.readouterr().out
         assert "runs/a" in said
