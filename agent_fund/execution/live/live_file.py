@@ -64,16 +64,23 @@ class LiveFile:
         self._synced: bool | None = None
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            with self.transaction():
-                if not self.rows("SELECT name FROM sqlite_master WHERE name = 'leg'"):
-                    for statement in _SCHEMA:
-                        self._db.execute(statement)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.Error as error:
             raise ExecutionError(
                 f"store {path}", str(error), "no other process may run this fund; is one running?"
             ) from error
+
+    def _prepare(self) -> None:
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._db.execute("PRAGMA journal_mode = WAL")
+        with self.transaction():
+            if not self.rows("SELECT name FROM sqlite_master WHERE name = 'leg'"):
+                for statement in _SCHEMA:
+                    self._db.execute(statement)
 
     @contextmanager
     def transaction(self, *, synced: bool = True) -> Iterator[None]:
