@@ -21,7 +21,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from agent_fund.agents.errors import ConfigurationError
 from agent_fund.domain.book import Book
+from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Proposal
 from agent_fund.market.snapshot import Snapshot
 
@@ -49,6 +51,29 @@ class Strategy(Protocol):
 
         Raises:
             Abstain: the strategy cannot tell this time; the fund holds and records the reason.
-                Any other exception stops the run.
+                Any other exception stops a backtest; in a live run it is an abstention too, with an
+                alarm.
         """
         ...
+
+
+def proposed(strategy: Strategy, snapshot: Snapshot, book: Book) -> Proposal:
+    """What ``strategy`` proposes, if it is a proposal of this fund.
+
+    Raises:
+        Abstain: the strategy has no answer.
+        ConfigurationError: for anything but a Proposal, and for an attempt to end the program.
+        DomainError: for a leg in an instrument that is not the fund's own.
+    """
+    name = f"strategy {type(strategy).__name__}"
+    try:
+        proposal: object = strategy.decide(snapshot, book)
+    except SystemExit as error:
+        raise ConfigurationError(name, f"it ends the program: SystemExit({error})") from error
+    if not isinstance(proposal, Proposal):
+        problem = f"decide gave {proposal!r}; return a Proposal, or HOLD"
+        raise ConfigurationError(name, problem)
+    for leg in proposal.legs:
+        if book.instrument(leg.instrument.symbol) != leg.instrument:
+            raise DomainError("instrument", leg.instrument, "it is not the fund's own")
+    return proposal

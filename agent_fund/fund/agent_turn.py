@@ -8,16 +8,13 @@ that an agent does may leave the fund without its guard, it is an abstention.
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
-from agent_fund.agents.errors import Abstain, ConfigurationError
-from agent_fund.agents.strategy import Strategy
-from agent_fund.audit.errors import AuditError
+from agent_fund.agents.errors import Abstain
+from agent_fund.agents.strategy import Strategy, proposed
 from agent_fund.domain.book import Book
-from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Proposal
-from agent_fund.fund.committed import Commitments, CommittedModel
+from agent_fund.fund.committed import Commitments, CommittedModel, RecordFailed
 from agent_fund.fund.journal import Journal
 from agent_fund.market.snapshot import Snapshot
 
@@ -57,21 +54,22 @@ class AgentTurn:
         """What the agent proposes at the close of ``bar``; None if it holds or abstains.
 
         Raises:
-            StrategyFailed: for whatever the strategy raises but Abstain, a leg in an instrument
-                that is not the fund's own (DomainError), anything but a Proposal
-                (ConfigurationError), and for an attempt to end the program.
+            StrategyFailed: for whatever the strategy raises but Abstain, and for what is no
+                proposal of this fund; see ``proposed``.
+            AuditError, ExecutionError, sqlite3.Error: what it said could not be written down, or
+                the run made again is another one.
         """
         commitments = self._commitments
         commitments.begin(bar, snapshot.time)
         if self._model is not None:
             self._model.snapshot_digest = snapshot.digest()
         try:
-            proposal = self._proposed(snapshot, book)
+            proposal = proposed(self._strategy, snapshot, book)
         except Abstain as abstained:
             self._journal.abort(bar, commitments.intent, abstained.reason)
             return None
-        except (AuditError, sqlite3.Error):
-            raise  # the log's own: it was written while the model was asked
+        except RecordFailed as failed:
+            raise failed.cause from None
         except Exception as error:
             raise StrategyFailed(error) from error
         intent = commitments.intent
@@ -89,17 +87,3 @@ class AgentTurn:
         """
         kind = type(failure.cause).__name__
         self._journal.abort(bar, self._commitments.intent, f"the strategy failed with {kind}")
-
-    def _proposed(self, snapshot: Snapshot, book: Book) -> Proposal:
-        name = f"strategy {type(self._strategy).__name__}"
-        try:
-            proposal = self._strategy.decide(snapshot, book)
-        except SystemExit as error:
-            raise ConfigurationError(name, f"it ends the program: SystemExit({error})") from error
-        if not isinstance(proposal, Proposal):
-            problem = f"decide gave {proposal!r}; return a Proposal, or HOLD"
-            raise ConfigurationError(name, problem)
-        for leg in proposal.legs:
-            if book.instrument(leg.instrument.symbol) != leg.instrument:
-                raise DomainError("instrument", leg.instrument, "it is not the fund's own")
-        return proposal

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -72,6 +73,14 @@ class Commitments:
         return self.intent
 
 
+class RecordFailed(BaseException):
+    """What was said while a strategy decides could not be written down, or is not what it was."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 class CommittedModel:
     """A ``ChatModel`` that writes intent, call, and response or abort around another one."""
 
@@ -87,7 +96,14 @@ class CommittedModel:
         Raises:
             ConfigurationError: for a second question in one turn; its decision is one intent.
             ModelError: as the model raised it; recorded.
+            RecordFailed: the log could not be written, or holds another run.
         """
+        try:
+            return self._asked(request)
+        except (AuditError, sqlite3.Error) as error:
+            raise RecordFailed(error) from error
+
+    def _asked(self, request: ChatRequest) -> ChatResponse:
         if self._commitments.intent is not None:
             raise ConfigurationError("strategy", "it asks its model twice in one turn; ask once")
         intent = self._commitments.intend(self.snapshot_digest, request_fields(request))

@@ -214,7 +214,7 @@ class Operators:
             return
         try:
             text = (self._settle if command.act is Act.SETTLE else self._adjust)(command, key)
-        except (ValueError, ArithmeticError, LookupError, ExecutionError) as error:
+        except (ValueError, ArithmeticError, LookupError) as error:
             self._board.answer(command.id, str(error), Outcome.REFUSED)
         else:
             self._done.add(key)

@@ -11,13 +11,14 @@ reason, and nothing of the router ends the run.
 
 from __future__ import annotations
 
+import sqlite3
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, TypeVar
 
 from agent_fund.agents.errors import Abstain
-from agent_fund.agents.strategy import HOLD, Strategy
+from agent_fund.agents.strategy import HOLD, Strategy, proposed
 from agent_fund.domain.book import Book
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument, Kind
@@ -35,6 +36,7 @@ from agent_fund.execution.route.run import RouteRun
 from agent_fund.execution.route.search import Router
 from agent_fund.execution.route.stages import Bridge
 from agent_fund.execution.route.told import Told
+from agent_fund.fund.committed import RecordFailed
 from agent_fund.fund.fund import Fund
 from agent_fund.fund.routing import find_route, proposal_of
 from agent_fund.guard.engine import Guard
@@ -101,7 +103,7 @@ class RoutedStrategy:
         Raises:
             Abstain: if the strategy abstains, the guard or an operator has ended the route, or the
                 router fails; then with an alarm.
-            ExecutionError: if the run made again is another one.
+            RecordFailed: if it cannot be written down, or the run made again is another one.
         """
         recorded = self._next
         if recorded is not None:
@@ -112,9 +114,12 @@ class RoutedStrategy:
             proposal = self._attempted(lambda: self._onward(book))
             if proposal is None:
                 asked = True
-                proposal = self._routed(self._inner.decide(snapshot, book), book)
+                proposal = self._routed(proposed(self._inner, snapshot, book), book)
         except Abstain as abstained:
             self._tell(snapshot.bar, known, {"asked": asked, "abstained": abstained.reason})
+            raise
+        except Exception:
+            self._tell(snapshot.bar, known, {"asked": asked, "failed": True})
             raise
         body = {
             "asked": asked,
@@ -131,17 +136,23 @@ class RoutedStrategy:
         told = recorded.body
         if recorded.bar != snapshot.bar:
             fix = "the run made again asks at another bar: its inputs or code have changed"
-            raise ExecutionError(f"tape of {NAME}", recorded.bar, fix)
+            raise RecordFailed(ExecutionError(f"tape of {NAME}", recorded.bar, fix))
         if told["asked"]:
             with suppress(Abstain):
-                self._inner.decide(snapshot, book)
+                proposed(self._inner, snapshot, book)
+        if "failed" in told:
+            fix = "a strategy fails again where it failed: its code has changed, or it guesses"
+            raise RecordFailed(ExecutionError(f"tape of {NAME}", recorded.bar, fix))
         if "abstained" in told:
             raise Abstain(told["abstained"])
         return _proposal(told, book)
 
     def _tell(self, bar: int, known: int, body: dict[str, Any]) -> None:
         found = [one.to_json() for one in self._explanations[known:]]
-        self._tape.answer(Answer(NAME, "decide", bar, "", {**body, "routes": found}))
+        try:
+            self._tape.answer(Answer(NAME, "decide", bar, "", {**body, "routes": found}))
+        except sqlite3.Error as error:
+            raise RecordFailed(error) from error
 
     def _attempted(self, act: Callable[[], T]) -> T:
         """What a part of the router comes to; if it fails, the route is over.

@@ -1,5 +1,6 @@
 """A strategy for tests: what it proposes at which of its turns is written down beforehand."""
 
+import sqlite3
 from fractions import Fraction
 
 from agent_fund.agents.errors import Abstain
@@ -11,7 +12,7 @@ SLIP = Fraction(1, 100)
 
 
 class Scripted:
-    """At turn ``n`` the legs of ``turns["n"]``, each as ``buy SYMBOL QUANTITY``; or it abstains."""
+    """At turn ``n`` the legs of ``turns["n"]``, each as ``buy SYMBOL QUANTITY``; or it fails."""
 
     def __init__(self, turns):
         self.turns, self.turn = turns, 0
@@ -21,6 +22,12 @@ class Scripted:
         said = self.turns.get(str(self.turn), [])
         if said == ["abstain"]:
             raise Abstain("it has no answer")
+        if said == ["fail"]:
+            raise sqlite3.OperationalError(f"of its own, at {id(object())}")
+        if said == ["exit"]:
+            raise SystemExit
+        if said == ["nonsense"]:
+            return said
         legs = []
         for words in said:
             side, symbol, quantity = words.split()

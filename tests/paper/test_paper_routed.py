@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -223,6 +224,37 @@ def test_a_strategy_that_abstained_remembers_its_turns_when_the_run_is_made_agai
     (bought,) = records(finished.folder, "proposal")
     assert bought["bar"] == 5
     assert abstained(finished) == ["it has no answer"]
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        ("fail", "OperationalError"),
+        ("exit", "ConfigurationError"),
+        ("nonsense", "ConfigurationError"),
+    ],
+)
+def test_a_strategy_that_fails_behind_the_router_abstains_and_its_run_is_made_again(
+    tmp_path: Path, world: Accounts, failure: str, kind: str
+) -> None:
+    runfile = routed(tmp_path, {**SHORT_OF_CASH, "3": [failure], "6": [failure]})
+    kills = [3, 11]
+
+    def dies(tick: Any, session: Any, stores: Any) -> None:
+        if kills and tick.bar == kills[0]:
+            kills.pop(0)
+            raise Killed
+
+    finished = None
+    while finished is None:
+        runs = list((tmp_path / "runs").glob("*"))
+        with suppress(Killed):
+            finished = world.run(runfile, dies, resume=runs[0] if runs else None)
+    failed = f"the strategy failed with {kind}"
+    assert [r["reason"] for r in records(finished.folder, "abort")].count(failed) == 2
+    assert {(a.venue, a.subject) for a in world.alarms} == {("run", "strategy")}
+    assert world.booked()["exchange"][1] == Decimal("24.7")
+    require_equal(world, finished, (40_000, 200_000))
 
 
 def test_a_pair_is_proposed_as_a_pair_and_never_routed_without_its_short(

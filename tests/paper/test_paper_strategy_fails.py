@@ -76,7 +76,7 @@ def test_a_turn_that_fails_is_an_abstention_with_an_alarm_and_the_next_one_is_as
     assert [record["bar"] for record in aborts] == [3, 4]
     assert all(f"the strategy failed with {kind}" in record["reason"] for record in aborts)
     assert {(alarm.venue, alarm.subject) for alarm in world.alarms} == {("run", "strategy")}
-    assert any("cash_and_carry.py" in a.text or "agent_turn.py" in a.text for a in world.alarms)
+    assert any("cash_and_carry.py" in a.text or "strategy.py" in a.text for a in world.alarms)
     guards = records(finished.folder, "guard")
     assert max(r["bar"] for r in guards if r["act"] == "decide") > 4
     assert world.booked() == world.there()
