@@ -12,16 +12,13 @@ from typing import Any, Protocol
 
 from agent_fund.audit.canonical import JSON
 from agent_fund.domain.money import from_units
+from agent_fund.fund.control_command import BROKEN, HAD_ITS_BARS, ITSELF
 from agent_fund.fund.monitor import Monitor
 from agent_fund.guard.machine import Mode
 from agent_fund.guard.resolved_mandate import ResolvedMandate
 from agent_fund.guard.stress.stress_set import percent
 
 HELD, ASSUMPTION, DEFECT = "held", "assumption failed", "defect"
-# A hold and a stop of trading that nobody asked for say so in these words; a fund whose control
-# file cannot be read holds itself under its own name.
-ITS_OWN = ("a limit is broken", "the run has had its bars")
-ITSELF = "agent-fund: "
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def by_people(record: Mapping[str, Any]) -> bool:
     act = record["act"]
     if act in ("hold", "kill"):
         text = record["why"]["text"]
-        return text not in ITS_OWN and not text.startswith(ITSELF)
+        return text not in (BROKEN, HAD_ITS_BARS) and not text.startswith(f"{ITSELF}: ")
     return act in ("resume", "settle", "adjust", "flow", "flow_queued")
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_fund.fund.control_command import (
+    ITSELF,
     Act,
     Command,
     Outcome,
@@ -24,8 +25,6 @@ from agent_fund.fund.control_command import (
 from agent_fund.fund.control_file import Control, ControlError, ControlFile
 from agent_fund.fund.control_process import ProcessLock
 from agent_fund.fund.control_status import Status
-
-ITSELF = "agent-fund"
 
 
 @dataclass(frozen=True)

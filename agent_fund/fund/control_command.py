@@ -13,6 +13,11 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+ITSELF = "agent-fund"
+"""Who acts where nobody asked: a fund whose control file cannot be read halts itself."""
+BROKEN, HAD_ITS_BARS = "a limit is broken", "the run has had its bars"
+"""Why a fund stops by itself, in the words of its log."""
+
 
 class Act(enum.Enum):
     """What is asked for.

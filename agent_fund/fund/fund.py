@@ -18,6 +18,7 @@ from agent_fund.execution.desk import Desk
 from agent_fund.execution.ledger import Ledger
 from agent_fund.fund.agent_turn import AgentTurn, StrategyFailed
 from agent_fund.fund.cadence import Cadence
+from agent_fund.fund.control_command import BROKEN
 from agent_fund.fund.flow_queue import FlowQueue
 from agent_fund.fund.flows import Flow
 from agent_fund.fund.journal import Journal
@@ -142,7 +143,7 @@ class Fund(OperatedFund):
                 orders.cancel(bar, only=Purpose.AGENT)
             self._held = orders.book
         if machine.breached:
-            self.kill("a limit is broken")
+            self.kill(BROKEN)
         if self._guard is not None and machine.mode is not Mode.HALTED:
             self._look(bar, closes)
         if self._flows.due(close_time) and self._flows.attempt(self.situation(), machine):

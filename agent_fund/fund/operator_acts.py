@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from agent_fund.domain.errors import DomainError
 from agent_fund.domain.order import Order, Purpose, Status
 from agent_fund.fund.adjustment import Adjustment, count
+from agent_fund.fund.control_command import BROKEN
 from agent_fund.fund.guard_look import GuardedFund
 from agent_fund.guard.machine import Mode
 
@@ -137,7 +138,7 @@ class OperatedFund(GuardedFund):
                 since = self._anchor_bar
                 self.monitor.broken(self._bar, "close", machine.v, machine.h, since, machine.broken)
         if machine.breached:
-            self.kill("a limit is broken")
+            self.kill(BROKEN)
 
     def _require_halted(self, act: str, about: str) -> None:
         if self._bar < 0 or not (self.held or self.leaving):

@@ -20,8 +20,8 @@ from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.live_venue import LiveVenue
 from agent_fund.execution.live.tape import Tape
 from agent_fund.fund.adjustment import Adjustment
-from agent_fund.fund.control import ITSELF, ControlBoard, Standing
-from agent_fund.fund.control_command import Act, Command, Outcome, Stance
+from agent_fund.fund.control import ControlBoard, Standing
+from agent_fund.fund.control_command import HAD_ITS_BARS, ITSELF, Act, Command, Outcome, Stance
 from agent_fund.fund.fund import Fund
 from agent_fund.guard.machine import Mode
 
@@ -97,7 +97,7 @@ class Operators:
 
     def wind_up(self, act: Act) -> None:
         """The run has had its bars: nothing new begins, and with a flatten nothing stays held."""
-        self._act(act, "the run has had its bars")
+        self._act(act, HAD_ITS_BARS)
 
     def end(self) -> None:
         """The run is over: what was done meanwhile is answered, what came too late is refused."""

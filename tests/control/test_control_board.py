@@ -14,8 +14,9 @@ from control_world import STATUS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent_fund.fund.control import ITSELF, ControlBoard
+from agent_fund.fund.control import ControlBoard
 from agent_fund.fund.control_command import (
+    ITSELF,
     Act,
     Command,
     Outcome,

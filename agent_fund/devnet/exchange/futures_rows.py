@@ -9,6 +9,7 @@ from agent_fund.devnet.exchange.decimals import ZERO, floor, text
 from agent_fund.devnet.exchange.margin_market import FundingRate
 from agent_fund.devnet.exchange.orders import Order, Trade
 from agent_fund.devnet.exchange.symbols import Symbol
+from agent_fund.devnet.exchange.trading_rest import grid_filters
 
 ENTRY_STEP = Decimal("0.00000001")
 
@@ -86,18 +87,7 @@ def symbol_row(symbol: Symbol) -> dict[str, Any]:
         "orderTypes": ["LIMIT"],
         "timeInForce": ["GTC", "IOC", "FOK"],
         "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": text(symbol.tick),
-                "maxPrice": text(symbol.max_price),
-                "tickSize": text(symbol.tick),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": text(symbol.step),
-                "maxQty": text(symbol.max_quantity),
-                "stepSize": text(symbol.step),
-            },
+            *grid_filters(symbol),
             {"filterType": "MIN_NOTIONAL", "notional": text(symbol.min_notional)},
         ],
     }

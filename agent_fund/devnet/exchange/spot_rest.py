@@ -14,7 +14,7 @@ from agent_fund.devnet.exchange.orders import Order, Trade
 from agent_fund.devnet.exchange.route import Parameters, Route, Routes, number, required
 from agent_fund.devnet.exchange.spot_account import SpotAccount
 from agent_fund.devnet.exchange.symbols import Symbol
-from agent_fund.devnet.exchange.trading_rest import TradingRest
+from agent_fund.devnet.exchange.trading_rest import TradingRest, grid_filters
 
 DAY_MS = 86_400_000
 
@@ -146,18 +146,7 @@ def _symbol_row(symbol: Symbol) -> dict[str, Any]:
         "isMarginTradingAllowed": False,
         "permissions": ["SPOT"],
         "filters": [
-            {
-                "filterType": "PRICE_FILTER",
-                "minPrice": text(symbol.tick),
-                "maxPrice": text(symbol.max_price),
-                "tickSize": text(symbol.tick),
-            },
-            {
-                "filterType": "LOT_SIZE",
-                "minQty": text(symbol.step),
-                "maxQty": text(symbol.max_quantity),
-                "stepSize": text(symbol.step),
-            },
+            *grid_filters(symbol),
             {
                 "filterType": "NOTIONAL",
                 "minNotional": text(symbol.min_notional),

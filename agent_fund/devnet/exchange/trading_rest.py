@@ -10,6 +10,7 @@ from agent_fund.devnet.exchange.engine import Engine
 from agent_fund.devnet.exchange.orders import Order, Trade
 from agent_fund.devnet.exchange.refusal import Refusal
 from agent_fund.devnet.exchange.route import Parameters, amount, number, required
+from agent_fund.devnet.exchange.symbols import Symbol
 
 SIDES = {"BUY": True, "SELL": False}
 GOOD = ("GTC", "IOC", "FOK")
@@ -137,3 +138,21 @@ class TradingRest:
         if start is not None and end is not None and end - start > self._window:
             raise Refusal(-1127, "More than the allowed time between startTime and endTime.")
         return start or 0, min(number(parameters, "limit") or FIRST_PAGE, LONGEST_PAGE)
+
+
+def grid_filters(symbol: Symbol) -> list[dict[str, str]]:
+    """The filters of prices and quantities, which spot and futures state alike."""
+    return [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": text(symbol.tick),
+            "maxPrice": text(symbol.max_price),
+            "tickSize": text(symbol.tick),
+        },
+        {
+            "filterType": "LOT_SIZE",
+            "minQty": text(symbol.step),
+            "maxQty": text(symbol.max_quantity),
+            "stepSize": text(symbol.step),
+        },
+    ]
