@@ -31,6 +31,7 @@ from route_world import (
 from agent_fund.agents.errors import Abstain
 from agent_fund.agents.strategy import HOLD
 from agent_fund.domain.book import Book
+from agent_fund.domain.errors import DomainError
 from agent_fund.domain.instrument import Instrument
 from agent_fund.domain.order import Leg, Order, Proposal, Purpose, Side
 from agent_fund.domain.transfer import Transfer
@@ -229,13 +230,16 @@ def test_no_route_begins_while_the_agent_may_not_trade(file: LiveFile, mode: Mod
     assert not there.explained
 
 
-def test_a_router_that_cannot_state_a_goal_abstains_with_the_fix_in_words(file: LiveFile) -> None:
+def test_a_leg_in_an_instrument_of_others_is_refused_before_the_router_hears_of_it(
+    file: LiveFile,
+) -> None:
     there = world(file, SHORT)
     strange = replace(LINES["ETH"], symbol="OTHER", underlying="OTHER")
-    with pytest.raises(Abstain, match="no spot line of the fund trades it"):
+    with pytest.raises(DomainError, match="'OTHER' is refused; the fund knows: BTC"):
         there.decided(Proposal((Leg(strange, Side.BUY, 10 * ETH, PRICE),)))
-    (alarm,) = there.alarms.all()
-    assert alarm.venue == "router"
+    (told,) = there.tape.answers("router")
+    assert told.body["failed"]
+    assert not there.alarms.all()
 
 
 def test_a_way_out_between_two_turns_ends_the_route(file: LiveFile) -> None:
