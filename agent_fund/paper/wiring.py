@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from functools import partial
 from itertools import permutations
 from urllib.parse import urlsplit
 
 from agent_fund.domain.instrument import Asset, Instrument
-from agent_fund.domain.money import to_units
-from agent_fund.execution.across.carrier import AcrossCarrier
-from agent_fund.execution.across.fee import RelayerFee
 from agent_fund.execution.across.place import Place
-from agent_fund.execution.cow.adapter import CowAdapter
-from agent_fund.execution.cow.market import CowConfig, Market
-from agent_fund.execution.cow.order_book import OrderBook
-from agent_fund.execution.custody.cover import Cover
-from agent_fund.execution.custody.safe_account import SafeAccount
-from agent_fund.execution.custody.verdict import Domain
-from agent_fund.execution.custody.verdict_signer import VerdictSigner
-from agent_fund.execution.evm.account import Account, DirectAccount
-from agent_fund.execution.evm.chain import Chain
-from agent_fund.execution.evm.lane import Lane
-from agent_fund.execution.evm.pair import Pair
-from agent_fund.execution.evm.pools import SwapConfig
-from agent_fund.execution.evm.swap import SwapAdapter
-from agent_fund.execution.evm.token import Token
 from agent_fund.execution.exchange.wallet import PLACES
 from agent_fund.execution.keys.keyring import Keyring
 from agent_fund.execution.live.adapter import Adapter, Carrier
 from agent_fund.execution.live.margin import MarginAdapter
-from agent_fund.execution.near.adapter import NearIntents
-from agent_fund.execution.near.lane import Lane as NearLane
-from agent_fund.execution.near.listing import Listing
-from agent_fund.execution.near.listing import Token as NearToken
-from agent_fund.execution.near.relay import SolverRelay
-from agent_fund.execution.near.rpc import NearRpc
+from agent_fund.paper.chain_accounts import ChainAccounts, Covers
 from agent_fund.paper.connections import (
-    AcrossSpec,
     CarrierSpec,
     Connections,
     CowSpec,
@@ -51,12 +26,10 @@ from agent_fund.paper.connections import (
     WalletSpec,
 )
 from agent_fund.paper.errors import PaperError
-from agent_fund.paper.exchange_accounts import ExchangeAccounts, stated
-from agent_fund.paper.uniswap import amm_of
+from agent_fund.paper.exchange_accounts import ExchangeAccounts
 
 _TAKEN = ("router", "carriage")  # the tape knows these by their names
 
-Covers = Callable[[str, str], Cover | None]
 Claim = Callable[[str, Sequence[str]], None]
 
 
@@ -80,16 +53,6 @@ class Wired:
         await asyncio.gather(*(carrier.close() for carrier in self.carriers))
 
 
-@dataclass(frozen=True)
-class _Site:
-    """The account of one venue on a chain, which a carrier uses too."""
-
-    chain: Chain
-    lane: Lane
-    account: Account
-    tokens: Mapping[str, Token]
-
-
 class Wiring:
     """Builds all parts of one file of connections.
 
@@ -99,9 +62,6 @@ class Wiring:
         covers: what the guard has admitted, by venue and leg id. ``verdict_of``: the leaf hash of
             the guard's record that admitted an order.
         claim: told each venue and who the account is that it trades with, before that is used.
-
-    Attributes:
-        places: where Across takes and brings the currency, by venue.
     """
 
     def __init__(
@@ -118,17 +78,17 @@ class Wiring:
         self._connections = connections
         self._instruments = tuple(instruments)
         self._currency = currency
-        self._keyring = keyring
         self._exchanges = ExchangeAccounts(self._instruments, currency, keyring)
-        self._mandate_hash = mandate_hash
-        self._covers = covers
-        self._verdict_of = verdict_of
+        self._on_chains = ChainAccounts(
+            connections, self._instruments, currency, keyring, mandate_hash, covers, verdict_of
+        )
         self._claim = claim
-        self._chains: dict[str, Chain] = {}
-        self._lanes: dict[tuple[str, str], Lane] = {}
-        self._sites: dict[str, _Site] = {}
         self._holders: dict[tuple[str, str | None, str, str], str] = {}
-        self.places: dict[str, Place] = {}
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where Across takes and brings the currency, by venue."""
+        return self._on_chains.places
 
     async def build(self) -> Wired:
         """Connect to every venue that the run's instruments name, and to every carrier.
@@ -141,8 +101,7 @@ class Wiring:
             await self._build(wired)
         except BaseException:
             await wired.close()
-            for chain in self._chains.values():
-                await chain.close()
+            await self._on_chains.close()
             raise
         return wired
 
@@ -178,7 +137,7 @@ class Wiring:
     def _carrier(self, name: str, spec: CarrierSpec) -> Carrier:
         if isinstance(spec, WalletSpec):
             return self._exchanges.wallet(name, spec, self._connections.venues)
-        return self._across(name, spec)
+        return self._on_chains.across(name, spec)
 
     def _require_one_carrier(self, carriers: Sequence[Carrier]) -> None:
         """A transfer names its places alone: what was certified for one carrier is not another's.
@@ -205,7 +164,7 @@ class Wiring:
             case NearSpec():
                 account = (spec.kind, spec.contract, spec.account, "")
             case _:
-                site = self._sites[venue]
+                site = self._on_chains.sites[venue]
                 account = ("chain", str(site.chain.chain_id), site.account.address, "")
         other = self._holders.setdefault(account, venue)
         if other != venue:
@@ -223,7 +182,7 @@ class Wiring:
             case NearSpec():
                 return [(spec.kind, _private(spec.url), spec.contract, spec.account)]
             case _:
-                site = self._sites[venue]
+                site = self._on_chains.sites[venue]
                 at = _private(self._connections.chains[spec.chain].url)
                 known = dict.fromkeys((site.account.address.lower(), site.lane.address.lower()))
                 return [("chain", at, str(site.chain.chain_id), address) for address in known]
@@ -245,13 +204,13 @@ class Wiring:
     async def _venue(self, venue: str, spec: VenueSpec) -> Adapter:
         match spec:
             case UniswapSpec():
-                return await self._uniswap(venue, spec)
+                return await self._on_chains.uniswap(venue, spec)
             case ExchangeSpec(kind="binance"):
                 return self._exchanges.spot(venue, spec)
             case NearSpec():
-                return await self._near(venue, spec)
+                return await self._on_chains.near(venue, spec)
             case CowSpec():
-                return await self._cow(venue, spec)
+                return await self._on_chains.cow(venue, spec)
             case _:
                 raise PaperError(
                     f"venue {venue}",
@@ -259,84 +218,6 @@ class Wiring:
                     "a paper run trades spot at binance, uniswap_v2, uniswap_v3, cow and "
                     "near_intents, perpetuals at binance_futures and hyperliquid",
                 )
-
-    # -- EVM ----------------------------------------------------------------------------------
-
-    async def _uniswap(self, venue: str, spec: UniswapSpec) -> Adapter:
-        tokens = {a: Token(t.address, t.decimals) for a, t in spec.tokens.items()}
-        chain = self._chain(venue, spec.chain)
-        await chain.start()
-        signer = await self._keyring.evm(spec.key)
-        at = (spec.chain, signer.address)
-        lane = self._lanes.setdefault(at, Lane(chain, signer))
-        account: Account = DirectAccount(chain, signer.address)
-        if spec.safe is not None:
-            key = await self._keyring.evm(spec.safe.guard_key)
-            domain = Domain(chain.chain_id, spec.safe.module)
-            # Of this venue alone: another Safe's legs are not this one's to do a second time.
-            admitted = partial(self._covers, venue)
-            verdicts = VerdictSigner(key, domain, self._mandate_hash, admitted)
-            account = SafeAccount(spec.safe.address, verdicts)
-        self._sites[venue] = _Site(chain, lane, account, tokens)
-        config = SwapConfig(venue, tuple(self.of(venue)), tokens, spec.coin)
-        return SwapAdapter(config, amm_of(spec), account, chain, lane)
-
-    async def _cow(self, venue: str, spec: CowSpec) -> Adapter:
-        tokens = {a: Token(t.address, t.decimals) for a, t in spec.tokens.items()}
-        chain = self._chain(venue, spec.chain)
-        await chain.start()
-        signer = await self._keyring.evm(spec.key)
-        lane = self._lanes.setdefault((spec.chain, signer.address), Lane(chain, signer))
-        account = DirectAccount(chain, signer.address)
-        self._sites[venue] = _Site(chain, lane, account, tokens)
-        markets = tuple(
-            Market(
-                Pair(
-                    i,
-                    stated(tokens, i.base.symbol, f"tokens of {venue}"),
-                    stated(tokens, i.quote.symbol, f"tokens of {venue}"),
-                    spec.settlement,
-                ),
-                _units(spec.probe, i, f"probe of {venue}"),
-                _units(spec.depth, i, f"depth of {venue}"),
-            )
-            for i in self.of(venue)
-        )
-        config = CowConfig(venue, spec.settlement, markets)
-        return CowAdapter(config, OrderBook(spec.url), chain, lane, signer, self._verdict_of)
-
-    def _chain(self, venue: str, name: str) -> Chain:
-        spec = self._connections.chains.get(name)
-        if spec is None:
-            known = ", ".join(self._connections.chains) or "none"
-            raise PaperError(f"chain of {venue}", name, f"the file has: {known}")
-        if name not in self._chains:
-            self._chains[name] = Chain(name, spec.url, spec.chain_id, spec.finality)
-        return self._chains[name]
-
-    def _across(self, name: str, spec: AcrossSpec) -> Carrier:
-        places = []
-        for venue, place in spec.places.items():
-            site = self._sites.get(venue)
-            if site is None:
-                raise PaperError(f"carrier {name}", venue, "name venues of the run on EVM chains")
-            token = stated(site.tokens, self._currency.symbol, f"tokens of {venue}")
-            made = Place(
-                venue, site.chain, site.account, site.lane, token, place.pool, place.depositor
-            )
-            places.append(made)
-            self.places[venue] = made
-        fee = RelayerFee.stated(spec.relative_fee, spec.fixed_fee, self._currency.scale)
-        return AcrossCarrier(
-            name,
-            self._currency,
-            places,
-            fee,
-            seconds=spec.seconds,
-            refund_seconds=spec.refund_seconds,
-        )
-
-    # -- elsewhere ----------------------------------------------------------------------------
 
     def _require_kinds(self, venue: str, kind: str, margined: bool) -> None:
         """Perpetuals trade where there is margin, spot where there is none."""
@@ -347,34 +228,6 @@ class Wiring:
             if instrument.account != venue:
                 fix = "real accounts are cross margined: leave isolated out"
                 raise PaperError(f"account of {instrument.symbol}", instrument.account, fix)
-
-    async def _near(self, venue: str, spec: NearSpec) -> Adapter:
-        rpc = NearRpc(spec.url)
-        signer = await self._keyring.ed25519(spec.key)
-        listing = Listing(
-            spec.as_of, {a: NearToken(t.address, t.decimals) for a, t in spec.tokens.items()}
-        )
-        probes = {i: _units(spec.probe, i, f"probe of {venue}") for i in self.of(venue)}
-        return NearIntents(
-            venue,
-            spec.account,
-            signer,
-            rpc,
-            SolverRelay(spec.relay),
-            listing,
-            probes,
-            contract_id=spec.contract,
-            lane=NearLane(rpc, signer, spec.account),
-            valid_ms=spec.valid_ms,
-        )
-
-
-def _units(table: Mapping[str, Decimal], line: Instrument, subject: str) -> int:
-    """A positive quantity of ``line`` in base units."""
-    found = to_units(stated(table, line.symbol, subject), line.base.scale, subject)
-    if found <= 0:
-        raise PaperError(subject, str(table[line.symbol]), "write a positive quantity")
-    return found
 
 
 def _private(url: str) -> str:
