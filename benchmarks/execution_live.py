@@ -73,7 +73,7 @@ def _measured(
     alarms = Alarms(file, lambda: 0)
     legs = LegStore(file, alarms, lambda: 0)
     driver = LegDriver("binance", adapter, legs, runner.run, lambda: int(time.time()))
-    venue = LiveVenue(adapter, driver, legs, Tape(file), alarms, runner.run, lambda order, bar: FAR)
+    venue = LiveVenue(adapter, driver, legs, Tape(file), alarms, lambda order, bar: FAR)
     figures: dict[str, list[float]] = {}
 
     def timed(name: str, work: Callable[[], object]) -> None:

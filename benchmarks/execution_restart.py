@@ -124,7 +124,7 @@ def again(file: LiveFile, orders: int) -> Desk:
 
     adapter = cast(Adapter, Silent())
     driver = LegDriver("exchange", adapter, legs, run, lambda: 0)
-    venue = LiveVenue(adapter, driver, legs, tape, alarms, run, lambda order, bar: 2_000_000_000)
+    venue = LiveVenue(adapter, driver, legs, tape, alarms, lambda order, bar: 2_000_000_000)
     ledger = Ledger(USD, {"ETH": LINE})
     ledger.deposit(USD, CASH, "exchange", "capital")
     ledger.deposit(LINE.base, 10**9, "exchange", "coins")

@@ -23,8 +23,8 @@ from agent_fund.guard.finding import share
 if TYPE_CHECKING:
     from agent_fund.backtest.session import Session
     from agent_fund.fund.terms import Tick
-    from agent_fund.paper.live_run import Stores
     from agent_fund.paper.remaining import Remaining
+    from agent_fund.paper.stores import Stores
 
 
 def paper_run(

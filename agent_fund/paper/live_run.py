@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent_fund.agents.strategy import Strategy
@@ -12,16 +11,10 @@ from agent_fund.backtest.parts import Parts
 from agent_fund.backtest.runfile.scalars import seconds
 from agent_fund.backtest.session import Market, Session
 from agent_fund.domain.instrument import Instrument
-from agent_fund.domain.order import Order
-from agent_fund.execution.live.alarms import Alarms
 from agent_fund.execution.live.leg_driver import LegDriver, Run
-from agent_fund.execution.live.leg_store import LegStore
 from agent_fund.execution.live.live_carriage import LiveCarriage
 from agent_fund.execution.live.live_clearing import LiveClearing
-from agent_fund.execution.live.live_file import LiveFile
 from agent_fund.execution.live.live_venue import LiveVenue
-from agent_fund.execution.live.tape import Tape
-from agent_fund.execution.route.explain import Explanation
 from agent_fund.execution.route.search import Router
 from agent_fund.execution.route.terms import RouteTerms
 from agent_fund.fund.agent_turn import StrategyFailed
@@ -32,6 +25,7 @@ from agent_fund.fund.terms import Tick
 from agent_fund.guard.engine import Guard
 from agent_fund.guard.machine import Mode
 from agent_fund.market.bars import Row
+from agent_fund.paper.bar_times import BarTimes
 from agent_fund.paper.clock import WallClock
 from agent_fund.paper.dead_man import DeadMan
 from agent_fund.paper.errors import PaperError
@@ -40,9 +34,10 @@ from agent_fund.paper.operators import Operators
 from agent_fund.paper.reconcile import Reconciler
 from agent_fund.paper.routed import RoutedStrategy
 from agent_fund.paper.status import status_of
+from agent_fund.paper.stores import Stores
 from agent_fund.paper.wiring import Wired
 
-ToldBar = Callable[[Tick, Session, "Stores"], None]
+ToldBar = Callable[[Tick, Session, Stores], None]
 _QUOTES = 2.0  # seconds that all quotes of one search may take
 _PATIENCE = 30  # seconds, or a bar if that is shorter, until what nobody saw is sent again
 _BARRED = 500  # milliseconds between two looks at the board while the first bar must wait
@@ -51,26 +46,6 @@ _WAY_OUT = (Mode.REDUCING, Mode.EXITING)
 _PACKAGE = Path(__file__).parents[1]
 _WORDS = 1_000  # characters of what a strategy raised that an alarm shows
 _GRACE = 30_000  # milliseconds beyond three bars after which a silent fund is said to hang
-
-
-@dataclass(frozen=True)
-class Stores:
-    """What a live run keeps beside its log, in one file.
-
-    Attributes:
-        routes: how routes were chosen since this process began; kept on the tape too.
-    """
-
-    legs: LegStore
-    tape: Tape
-    alarms: Alarms
-    routes: list[Explanation] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, file: LiveFile, clock: WallClock) -> Stores:
-        """All that the file holds."""
-        alarms = Alarms(file, clock.now)
-        return cls(LegStore(file, alarms, clock.now), Tape(file), alarms)
 
 
 class LiveRun:
@@ -99,28 +74,29 @@ class LiveRun:
         self._run, self._clock, self._board = run, clock, board
         self._section = section
         self._bar_seconds, self._bars = seconds(section.bar), section.bars
-        patience = min(_PATIENCE, self._bar_seconds)
+        wait = 0 if parts.runfile.transfers is None else parts.terms.transfer_bars
+        self._times = BarTimes(stores.tape, clock, self._bar_seconds, wait)
+        now, patience = self._times.now, min(_PATIENCE, self._bar_seconds)
         self.venues = {
             name: LiveVenue(
                 adapter,
-                LegDriver(name, adapter, stores.legs, run, self._now, patience),
+                LegDriver(name, adapter, stores.legs, run, now, patience),
                 stores.legs,
                 stores.tape,
                 stores.alarms,
-                run,
-                self._order_deadline,
+                self._times.order_deadline,
             )
             for name, adapter in wired.adapters.items()
         }
         self._drivers = [
-            LegDriver(c.name, c, stores.legs, run, self._now, patience) for c in wired.carriers
+            LegDriver(c.name, c, stores.legs, run, now, patience) for c in wired.carriers
         ]
         carriers = list(zip(wired.carriers, self._drivers, strict=True))
         self.carriage = LiveCarriage(
-            carriers, stores.legs, stores.tape, stores.alarms, self._transfer_deadline
+            carriers, stores.legs, stores.tape, stores.alarms, self._times.transfer_deadline
         )
         self.clearing = LiveClearing(
-            wired.margined, stores.tape, stores.alarms, run, clock.now, self._beginning()
+            wired.margined, stores.tape, stores.alarms, run, clock.now, self._times.beginning()
         )
         self._dead_man = DeadMan(
             {n: a for n, a in wired.margined.items() if a.capabilities.dead_man},
@@ -334,25 +310,3 @@ class LiveRun:
         if self._session is None or self._operators is None:
             raise PaperError("run", "not begun", "begin it with its session")
         return self._session, self._operators
-
-    # -- time ---------------------------------------------------------------------------------
-
-    def _now(self) -> int:
-        return self._clock.now() // 1000
-
-    def _order_deadline(self, order: Order, bar: int) -> int:
-        """Anchored to the bar's own close, so that a restart does not make an order younger."""
-        return self._closed(bar) + (order.expires - bar) * self._bar_seconds
-
-    def _transfer_deadline(self, bar: int) -> int:
-        wait = 0 if self._parts.runfile.transfers is None else self._parts.terms.transfer_bars
-        return self._closed(bar) + max(wait, 1) * self._bar_seconds
-
-    def _beginning(self) -> int:
-        """Unix milliseconds at which the run began: now, if it has no bar yet."""
-        bars = self._stores.tape.bars()
-        return int(bars[0][0]) if bars else self._clock.now()
-
-    def _closed(self, bar: int) -> int:
-        """Unix seconds at which ``bar`` closed."""
-        return int(self._stores.tape.bar(bar)[1]) // 1000

@@ -35,8 +35,9 @@ from agent_fund.paper.covers import Covers
 from agent_fund.paper.errors import PaperError
 from agent_fund.paper.folder import RefusedStart, holders, require_unfinished
 from agent_fund.paper.live_model import LiveModel, endpoint
-from agent_fund.paper.live_run import LiveRun, Stores, ToldBar
+from agent_fund.paper.live_run import LiveRun, ToldBar
 from agent_fund.paper.remaining import Remaining, remaining, why_over
+from agent_fund.paper.stores import Stores
 from agent_fund.paper.wiring import Wired, Wiring
 
 

@@ -226,7 +226,6 @@ class Process:
                 self.legs,
                 tape,
                 self.alarms,
-                run,
                 lambda order, bar: began + self._life,
             )
             for name, adapter in wired.adapters.items()

@@ -317,9 +317,7 @@ class Process:
         for name, market in markets.items():
             adapter = MarketAdapter(market)
             driver = LegDriver(name, adapter, self.legs, driven, seconds)
-            self.venues[name] = LiveVenue(
-                adapter, driver, self.legs, tape, self.alarms, driven, deadline
-            )
+            self.venues[name] = LiveVenue(adapter, driver, self.legs, tape, self.alarms, deadline)
         carrier = BridgeCarrier(bridge)
         carrying = LegDriver("bridge", carrier, self.legs, driven, seconds)
         self.carriage = LiveCarriage(

@@ -28,8 +28,8 @@ from agent_fund.execution.exchange.connect import Setting
 from agent_fund.fund.terms import Tick
 from agent_fund.paper import exchange_accounts
 from agent_fund.paper.clock import WallClock
-from agent_fund.paper.live_run import Stores
 from agent_fund.paper.run import paper
+from agent_fund.paper.stores import Stores
 
 SCALE = 12  # of the run file's currency
 BAR = 20_000  # milliseconds

@@ -11,8 +11,8 @@ from paper_world import connections, devnet, short, strategy, truth, workspace
 from agent_fund.audit.verify import verify
 from agent_fund.backtest.run import backtest
 from agent_fund.devnet.packages import missing
-from agent_fund.paper.live_run import Stores
 from agent_fund.paper.run import paper
+from agent_fund.paper.stores import Stores
 
 pytestmark = pytest.mark.skipif(
     bool(missing()),

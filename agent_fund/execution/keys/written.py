@@ -31,8 +31,3 @@ def read_ed25519(text: Secret) -> Secret | None:
             return None
         return found if len(found) in (32, 64) else None
     return read_evm(text)
-
-
-def write_ed25519(seed: Secret, public_key: bytes) -> Secret:
-    """``ed25519:`` and base58 of seed and public key, as near-cli writes it."""
-    return Secret(PREFIX.encode() + base58.b58encode(seed.reveal() + public_key))

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from agent_fund.domain.errors import DomainError
-from agent_fund.domain.order import Fill, Order, Purpose, Side, Status
+from agent_fund.domain.order import Order, Purpose, Status
 from agent_fund.execution.errors import ExecutionError
-from agent_fund.execution.live.adapter import Adapter, Execution
+from agent_fund.execution.live.adapter import Adapter
 from agent_fund.execution.live.alarms import Alarms
-from agent_fund.execution.live.leg_driver import LegDriver, Run
+from agent_fund.execution.live.leg_driver import LegDriver
 from agent_fund.execution.live.leg_state import LegState
 from agent_fund.execution.live.leg_store import LegStore, StoredLeg
 from agent_fund.execution.live.tape import Answer, Tape
+from agent_fund.execution.live.told_trades import ToldTrades, fill_of
 from agent_fund.execution.venue import Reconciliation, Report
 
 _DOUBTED = 120  # seconds beyond its deadline for which an order may be in doubt without an alarm
@@ -43,7 +43,6 @@ class LiveVenue:
         legs: LegStore,
         tape: Tape,
         alarms: Alarms,
-        run: Run,
         deadline: Callable[[Order, int], int],
     ) -> None:
         self.adapter = adapter
@@ -51,17 +50,14 @@ class LiveVenue:
         self._legs = legs
         self._tape = tape
         self._alarms = alarms
-        self._run = run
         self._deadline = deadline
         for order_id in tape.keys(adapter.name, "cancel"):
             driver.unwant(order_id, adapter.cancel)  # after a restart it is not sent again
         self._recorded = iter(tape.answers(adapter.name))
         self._next = next(self._recorded, None)
-        # As the desk knows them, with the trades that it was told of.
-        self._orders: dict[str, Order] = {}
-        self._told: dict[str, set[str]] = {}
+        self._orders: dict[str, Order] = {}  # as the desk knows them
+        self._trades = ToldTrades(adapter, legs)
         self._bars: dict[str, int] = {}
-        self._fees: dict[str, int] = {}
         self._refused: dict[str, int] = {}
         self.halted: Callable[[], bool] = lambda: False
 
@@ -93,7 +89,7 @@ class LiveVenue:
         """Send ``order``; the answer is NEW, REJECTED or UNKNOWN."""
         self._orders[order.order_id] = order
         self._bars[order.order_id] = bar
-        self._told[order.order_id] = set()
+        self._trades.begin(order.order_id)
         told = self._answered("submit", bar, order.order_id, lambda: self._send(order, bar))
         return self._order_in(told, order.order_id)
 
@@ -109,9 +105,8 @@ class LiveVenue:
     def tells(self, order_id: str) -> bool:
         """Whether a trade of the order is known that the fund is told of at the next open."""
         order = self._orders[order_id]
-        known = (e for e in self._final(order) if e.exec_id not in self._told[order_id])
-        first = next(known, None)
-        return first is not None and not self._fault(first, order)
+        untold = self._trades.untold(order_id)
+        return bool(untold) and not self._trades.fault(untold[0], order)
 
     def doubts(self, order_id: str) -> bool:
         """Whether the venue has left the order in doubt: as a leg, or by what it tells of it."""
@@ -120,8 +115,7 @@ class LiveVenue:
         order, leg = self._orders[order_id], self._legs.leg(order_id)
         if leg.state.ended or leg.state.status is Status.UNKNOWN:
             return True
-        known = [e for e in self._final(order) if e.exec_id not in self._told[order_id]]
-        return any(self._fault(trade, order) for trade in known)
+        return any(self._trades.fault(one, order) for one in self._trades.untold(order_id))
 
     def settle(self, order_id: str) -> None:
         """A person has ended the order: it is asked after no more, and nothing is told of it.
@@ -185,20 +179,22 @@ class LiveVenue:
             if not self._legs.knows(order_id):
                 continue
             leg = self._legs.leg(order_id)
-            fills, sound = self._untold(order, bar)
+            fills, fault = self._trades.news(order, bar)
             told += fills
+            if fault:
+                self._alarms.raise_alarm(self.name, order_id, fault)
             if leg.state.status is Status.UNKNOWN:
                 self._watch(order)
             after = order
             for fill in fills:
-                after = after.with_fill(_fill(fill, order))
-            ended = leg.state.ended and sound and after.status.open
+                after = after.with_fill(fill_of(fill, order))
+            ended = leg.state.ended and not fault and after.status.open
             if ended and leg.state.status is Status.FILLED:
                 text = "it is settled, and its trades do not add up to it"
                 self._alarms.raise_alarm(self.name, order_id, text)
             if ended and leg.state.status is not Status.FILLED:
                 told.append(["status", order_id, leg.state.status.value])
-            elif after.status.open and (leg.state.status is Status.UNKNOWN or not sound or ended):
+            elif after.status.open and (leg.state.status is Status.UNKNOWN or fault or ended):
                 told.append(["status", order_id, Status.UNKNOWN.value])
             elif after.status is Status.UNKNOWN:
                 known = Status.PARTIAL if after.filled else Status.NEW
@@ -222,8 +218,7 @@ class LiveVenue:
 
     def _status(self, leg: StoredLeg, order: Order) -> str:
         """The status to tell; with a trade that is not told yet, a doubt until the next open."""
-        untold = any(e.exec_id not in self._told[order.order_id] for e in self._final(order))
-        if leg.state.ended and untold:
+        if leg.state.ended and self._trades.untold(order.order_id):
             return str(Status.UNKNOWN.value)
         status = leg.state.status
         if status is Status.FILLED:
@@ -231,50 +226,6 @@ class LiveVenue:
         elif status in (Status.NEW, Status.PENDING):
             status = Status.PARTIAL if order.filled else Status.NEW
         return str(status.value)
-
-    def _final(self, order: Order) -> list[Execution]:
-        return [e for e in self._legs.executions(order.order_id) if e.final]
-
-    def _untold(self, order: Order, bar: int) -> tuple[list[Any], bool]:
-        """The final trades not told yet, and whether the order allows every one of them."""
-        fills: list[Any] = []
-        after, fees = order, 0
-        for e in self._final(order):
-            if e.exec_id in self._told[order.order_id]:
-                continue
-            amounts = map(str, (e.quantity, e.price, e.fee))
-            told: list[Any] = ["fill", order.order_id, e.exec_id, *amounts, bar]
-            if fault := self._fault(e, after, fees):
-                self._alarms.raise_alarm(self.name, order.order_id, fault)
-                return fills, False
-            after = after.with_fill(_fill(told, order))
-            fees += e.fee
-            fills.append(told)
-        return fills, True
-
-    def _fault(self, trade: Execution, order: Order, fees: int = 0) -> str:
-        """Why ``order``, as it is after the trades before, does not allow the trade; or empty.
-
-        Args:
-            fees: of those trades before that are not told yet.
-        """
-        amounts = map(str, (trade.quantity, trade.price, trade.fee))
-        try:
-            order.with_fill(_fill(["fill", order.order_id, trade.exec_id, *amounts, 0], order))
-            self._require_fee(trade, order, fees)
-        except (DomainError, ExecutionError) as error:
-            return str(error)
-        return ""
-
-    def _require_fee(self, trade: Execution, order: Order, fees: int) -> None:
-        """Refuse a fee beyond what was reserved for a purchase, or beyond what a sale brought."""
-        paid = self._fees.get(order.order_id, 0) + fees + trade.fee
-        most = self.adapter.maximum_fee(order)
-        if order.side is Side.SELL:
-            paid, most = trade.fee, order.instrument.notional(trade.quantity, trade.price)
-        if paid > most:
-            subject = f"fee of trade {trade.exec_id}"
-            raise ExecutionError(subject, trade.fee, f"at most {most} was to be expected")
 
     # -- telling ------------------------------------------------------------------------------
 
@@ -300,9 +251,8 @@ class LiveVenue:
         for item in told:
             order = self._orders[item[1]]
             if item[0] == "fill":
-                fill = _fill(item, order)
-                self._told[order.order_id].add(fill.exec_id)
-                self._fees[order.order_id] = self._fees.get(order.order_id, 0) + fill.fee
+                fill = fill_of(item, order)
+                self._trades.take(fill)
                 after = order.with_fill(fill)
                 reports.append(fill)
             else:
@@ -336,17 +286,3 @@ def order_request(order: Order, bar: int) -> dict[str, Any]:
         "purpose": order.purpose.value,
         "expires": order.expires,
     }
-
-
-def _fill(told: Sequence[Any], order: Order) -> Fill:
-    _, _, exec_id, quantity, price, fee, bar = told
-    return Fill(
-        exec_id,
-        order.order_id,
-        order.instrument,
-        order.side,
-        int(quantity),
-        int(price),
-        int(fee),
-        bar,
-    )
