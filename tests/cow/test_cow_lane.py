@@ -35,7 +35,7 @@ async def way_out(world: World) -> BatchState:
     lane = world.adapter._lane
     batch = await lane.sign([Call(world.signer.address, b"")], await world.chain.now() + LIFE)
     await lane.send(batch)
-    for _ in range(300):
+    for _ in range(3_000):
         found = (await lane.outcome(batch)).state
         if found is not BatchState.PENDING:
             break

@@ -44,6 +44,7 @@ CHAIN_ID = 31337
 COIN = 10**18
 PRICE = 3_000
 USDC_UNIT = 10**6
+_PATIENCE = 3_000  # questions to a chain that has not mined yet, a few milliseconds each
 _keys = itertools.count(1)
 
 POOL = Venue("pool")
@@ -81,7 +82,7 @@ class Trader:
 
     async def status(self, prepared: Prepared, *awaited: LegState) -> Report:
         """The status, once it is one of ``awaited``: the chain mines when it gets to it."""
-        for _ in range(300):
+        for _ in range(_PATIENCE):
             report = await self.adapter.status(prepared)
             if report.state in awaited:
                 break
@@ -176,7 +177,7 @@ class World:
 
 async def mined(lane: Lane, batch: Batch) -> Outcome:
     """The outcome of a batch, once it is mined: the chain mines when it gets to it."""
-    for _ in range(300):
+    for _ in range(_PATIENCE):
         found = await lane.outcome(batch)
         if found.state is BatchState.MINED:
             break
