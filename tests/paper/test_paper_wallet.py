@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from carry_world import carry
 from paper_world import Devnet, connections, devnet, strategy
+from time_outs import withheld_answers_time_out
 
 from agent_fund.audit.verify import verify
 from agent_fund.backtest.assemble import assemble
@@ -77,7 +78,10 @@ def test_a_fund_moves_margin_between_two_accounts_once_even_if_an_answer_is_lost
         kept["alarms"], kept["orphans"] = stores.alarms.all(), stores.alarms.orphans()
         kept["legs"] = list(stores.legs.asked_for({"kind": "transfer"}))
 
-    with devnet(runfile, tmp_path / ".devnet", step=0.5) as running:
+    with (
+        devnet(runfile, tmp_path / ".devnet", step=0.5) as running,
+        withheld_answers_time_out(running.network.exchange),
+    ):
         if fault is not None:
             running.network.exchange.faults.arm(fault, "POST", PATH)
         finished = paper(runfile, connections=connections(running), told_bar=told)
