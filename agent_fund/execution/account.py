@@ -73,7 +73,7 @@ class Account:
             )
 
     def __hash__(self) -> int:
-        return hash((self.place, self.asset.symbol, self.bucket.value))
+        return hash((self.place, self.asset.symbol, self.bucket._value_))  # of texts
 
     @property
     def own(self) -> bool:
