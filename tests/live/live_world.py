@@ -45,6 +45,7 @@ LINES = {"COIN": COIN, "TWIN": TWIN}
 CASH = 10_000 * 10**6
 FINALITY = 2
 LIFE = 30  # blocks that an order may take to begin
+PATIENCE = 3  # blocks after which what nobody has seen is sent again
 
 
 class Killed(BaseException):
@@ -73,6 +74,7 @@ class Market:
         self.head = 10
         self.known: dict[str, Known] = {}
         self.dead: set[str] = set()
+        self.late: set[str] = set()  # of what came, what came first after its deadline
         self.trades = 0
         # What goes wrong at the next requests of a kind: lost, silent, refused.
         self.faults: list[str] = []
@@ -142,6 +144,8 @@ class MarketAdapter:
         if fault == "refused" and leg_id not in market.known:
             market.dead.add(leg_id)
             return Report(leg_id, LegState.REJECTED, detail="no")
+        if leg_id not in market.known and market.head >= prepared.deadline:
+            market.late.add(leg_id)
         known = market.known.setdefault(leg_id, Known(self.orders[leg_id]))
         known.arrivals += 1
         if fault == "silent":
@@ -316,10 +320,10 @@ class Process:
         self.venues: dict[str, Any] = {}
         for name, market in markets.items():
             adapter = MarketAdapter(market)
-            driver = LegDriver(name, adapter, self.legs, driven, seconds)
+            driver = LegDriver(name, adapter, self.legs, driven, seconds, PATIENCE)
             self.venues[name] = LiveVenue(adapter, driver, self.legs, tape, self.alarms, deadline)
         carrier = BridgeCarrier(bridge)
-        carrying = LegDriver("bridge", carrier, self.legs, driven, seconds)
+        carrying = LegDriver("bridge", carrier, self.legs, driven, seconds, PATIENCE)
         self.carriage = LiveCarriage(
             [(carrier, carrying)], self.legs, tape, self.alarms, lambda bar: bar + 1000
         )

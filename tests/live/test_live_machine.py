@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from live_world import (
     CASH,
     COIN,
@@ -30,6 +30,7 @@ from live_world import (
 from agent_fund.domain.order import Order, Purpose, Side
 from agent_fund.domain.transfer import Transfer, Transit
 from agent_fund.execution.account import Bucket
+from agent_fund.execution.entry import Entry
 from agent_fund.execution.errors import InsufficientFunds
 from agent_fund.execution.live.leg_state import LegState
 
@@ -47,9 +48,15 @@ class Lives(RuleBasedStateMachine):
         self.script: list[Callable[[Process], object]] = []
         self.process = Process(self.path, self.markets, self.bridge)
         self.number = self.bar = self.kills = 0
-        self.told: Counter[str] = Counter()
+        self.entries: tuple[Entry, ...] = ()  # after the last step that was done whole
 
     # -- what happens -------------------------------------------------------------------------
+
+    @initialize(lots=st.integers(1, 60))
+    def begin(self, lots) -> None:
+        """An order works at each venue: few rules come to anything before."""
+        for line in (COIN, TWIN):
+            self.send(line, Side.BUY, lots, [])
 
     @rule(
         line=st.sampled_from([COIN, TWIN]),
@@ -58,7 +65,6 @@ class Lives(RuleBasedStateMachine):
         faults=st.lists(FAULTS, max_size=2),
     )
     def send(self, line, side, lots, faults) -> None:
-        book = self.process.desk.book()
         quantity = lots * line.lot
         if side is Side.SELL:
             free = self.process.ledger.balance(line.venue.name, line.base, Bucket.AVAILABLE)
@@ -69,7 +75,6 @@ class Lives(RuleBasedStateMachine):
         made = order(self.number, line, side, quantity, PRICE)
         bar = self.bar
         self.markets[line.venue.name].faults = list(faults)
-        del book
 
         def sent(process: Process) -> None:
             try:
@@ -113,13 +118,12 @@ class Lives(RuleBasedStateMachine):
 
     @rule(data=st.data(), lots=st.integers(1, 60), better=st.integers(0, 40))
     def fill(self, data, lots, better) -> None:
-        market = self.markets[data.draw(st.sampled_from(sorted(self.markets)))]
-        working = [k for k, v in market.known.items() if not v.over]
-        if not working:
+        known = {k: (m, v) for m in self.markets.values() for k, v in m.known.items() if not v.over}
+        if not known:
             return
-        known = market.known[data.draw(st.sampled_from(working))]
-        made: Order = known.order
-        quantity = min(lots * made.instrument.lot, made.quantity - known.filled)
+        market, chosen = known[data.draw(st.sampled_from(sorted(known)))]
+        made: Order = chosen.order
+        quantity = min(lots * made.instrument.lot, made.quantity - chosen.filled)
         price = made.limit - made.side.sign * better
         fee = made.instrument.notional(quantity, price) // 100
         market.fill(made.order_id, quantity, price, fee)
@@ -195,12 +199,14 @@ class Lives(RuleBasedStateMachine):
         except Killed:
             self.process.end()
             self.again()
+        self.entries = self.process.ledger.entries
 
     def again(self) -> None:
         """A new process makes everything again from the file; then it goes on."""
         self.process = Process(self.path, self.markets, self.bridge)
         for step in self.script:
             step(self.process)
+        assert self.process.ledger.entries[: len(self.entries)] == self.entries
 
     # -- what always holds --------------------------------------------------------------------
 
@@ -234,6 +240,7 @@ class Lives(RuleBasedStateMachine):
     def no_order_is_placed_that_had_ended(self) -> None:
         for market in self.markets.values():
             assert not (market.dead & set(market.known))
+            assert not market.late
 
     def teardown(self) -> None:
         """Everything ends: every line is sound, every block comes, every order is cancelled."""
@@ -271,4 +278,4 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+TestLives.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)

@@ -204,6 +204,8 @@ class LegStore:
         if not follows(before, report.state):
             return f"reported as {report.state.value} after {before.value}"
         for trade in report.executions:
+            if report.state.ended and not trade.final:
+                return f"ended as {report.state.value}, with a trade that is not final"
             found = self._file.rows(
                 "SELECT leg, quantity, price, fee, final FROM execution "
                 "WHERE venue = ? AND exec = ?",
