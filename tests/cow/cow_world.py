@@ -212,8 +212,11 @@ class World:
 
     async def allowed(self, token: Token, amount: int) -> None:
         """Wait until that is the allowance."""
-        while await self.allowance(token) != amount:
+        for _ in range(3_000):
+            if (found := await self.allowance(token)) == amount:
+                return
             await asyncio.sleep(0.002)
+        raise AssertionError(f"the allowance stays {found}")
 
     async def status(self, prepared: Prepared) -> Report:
         """What the adapter says of it."""

@@ -224,6 +224,26 @@ def test_coin_is_reserved_for_all_that_is_under_way(world: World) -> None:
     on_chain(world, steps)
 
 
+def test_what_the_dearest_version_can_cost_is_reserved(world: World) -> None:
+    async def steps(chain: Chain) -> None:
+        trader = await world.trader(chain)
+        with world.automine_off():
+            batch = await signed(trader, payment(COIN))
+            higher = await trader.lane.bump(batch)
+            costs = []
+            for one in (batch, higher):
+                call, limit, fees = one.transactions[0].read()
+                costs.append(call.value + limit * fees.maximum)
+            first, second = costs
+            world.anvil.call("anvil_setBalance", trader.key.address, hex(first + second - 1))
+            with pytest.raises(InsufficientFunds, match="under way"):
+                await signed(trader, payment(COIN))
+            world.anvil.call("anvil_setBalance", trader.key.address, hex(first + second))
+            await signed(trader, payment(COIN))
+
+    on_chain(world, steps)
+
+
 def test_a_bump_that_the_coin_does_not_pay_for_is_refused_before_signing(world: World) -> None:
     async def steps(chain: Chain) -> None:
         trader = await world.trader(chain)

@@ -253,6 +253,46 @@ def test_a_transfer_by_a_carrier_with_an_open_alarm_comes_back_at_once(tmp_path:
     process.end()
 
 
+def test_a_transfer_does_not_begin_in_a_halted_fund_and_one_under_way_goes_on(
+    tmp_path: Path,
+) -> None:
+    fund = Fund(tmp_path)
+    process, stopped = fund.process, [False]
+    process.carriage.halted = lambda: stopped[0]
+    process.desk.transfer(Transit("transfer-1", Transfer(10**6, "here", "there", 10), 1), 0)
+    stopped[0] = True
+    process.desk.transfer(Transit("transfer-2", Transfer(10**6, "here", "there", 10), 1), 0)
+    assert set(fund.bridge.begun) == {"transfer-1"}
+    (back,) = process.desk.arrive(1)
+    assert (back.transit.transfer_id, back.returned) == ("transfer-2", True)
+    fund.bridge.ended["transfer-1"] = LegState.SETTLED, 10**6
+    (arrived,) = process.desk.arrive(2)
+    assert (arrived.transit.transfer_id, arrived.returned) == ("transfer-1", False)
+    process.end()
+
+
+@pytest.mark.parametrize(
+    ("state", "came", "booked"),
+    [
+        (LegState.SETTLED, 10**6 + 1, 10**6),
+        (LegState.SETTLED, 10**6 - 11, 10**6 - 11),
+        (LegState.REFUNDED, 10**6 - 1, 10**6 - 1),
+    ],
+)
+def test_more_than_left_is_never_booked_and_less_than_agreed_is_with_an_alarm(
+    tmp_path: Path, state: LegState, came: int, booked: int
+) -> None:
+    fund = Fund(tmp_path)
+    process = fund.process
+    process.desk.transfer(Transit("transfer-1", Transfer(10**6, "here", "there", 10), 1), 0)
+    fund.bridge.ended["transfer-1"] = state, came
+    (arrival,) = process.desk.arrive(1)
+    assert (arrival.received, arrival.returned) == (booked, state is LegState.REFUNDED)
+    (alarm,) = process.alarms.all()
+    assert f"{came} came of 1000000" in alarm.text
+    process.end()
+
+
 def test_bytes_that_were_kept_and_never_sent_are_sent_after_a_crash(tmp_path: Path) -> None:
     def kept(fund: Fund) -> bool:
         legs = fund.process.legs.working("here")

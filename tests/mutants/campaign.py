@@ -15,11 +15,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from mutants import MUTANTS, ROOT, Mutant
+from mutant import ROOT, Mutant
+from mutants import MUTANTS
 from rich.console import Console
 from rich.progress import Progress
 
-COPIED = ("agent_fund", "tests", "strategies", "guardrails", "backtests", "pyproject.toml")
+FOLDERS = ("agent_fund", "tests", "strategies", "guardrails", "backtests", "contracts")
+LONGEST = 900  # seconds; a test that goes on for longer sees the defect too, in its way
 
 
 def killed(mutant: Mutant) -> bool:
@@ -27,23 +29,24 @@ def killed(mutant: Mutant) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         copy.mkdir()
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                ignore = shutil.ignore_patterns("__pycache__", ".hypothesis")
-                shutil.copytree(source, copy / name, ignore=ignore)
-            else:
-                shutil.copy(source, copy / name)
+        for name in FOLDERS:
+            ignore = shutil.ignore_patterns("__pycache__", ".hypothesis")
+            shutil.copytree(ROOT / name, copy / name, ignore=ignore)
+        shutil.copy(ROOT / "pyproject.toml", copy / "pyproject.toml")
         path = copy / mutant.file
         path.write_text(path.read_text().replace(mutant.old, mutant.new))
         command = [sys.executable, "-m", "pytest", "-x", "-n", "0", "-p", "no:cacheprovider"]
-        done = subprocess.run(
-            [*command, mutant.test],
-            cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy)},
-            capture_output=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [*command, mutant.test],
+                cwd=copy,
+                env={**os.environ, "PYTHONPATH": str(copy)},
+                capture_output=True,
+                check=False,
+                timeout=LONGEST,
+            )
+        except subprocess.TimeoutExpired:
+            return True
         if done.returncode not in (0, 1):
             raise SystemExit(f"{mutant.name}: the test did not run\n{done.stdout.decode()}")
         return done.returncode == 1
