@@ -35,8 +35,9 @@ proofs:
 	PYTHON=$(PYTHON) guardrails/proofs/check.sh
 
 # Breaks a copy of the project in every listed way, and asks that the named test turns red.
-mutants: $(READY)
+mutants: $(READY) devnet-packages
 	$(BIN)/python tests/mutants/campaign.py
+	$(BIN)/python -m contracts.campaign
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
