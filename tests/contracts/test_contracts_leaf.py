@@ -114,10 +114,10 @@ def test_no_number_wraps_round(verifier: tuple[Anvil, str], bits: int, sign: int
     high = max(large, 0)
     found = []
     for weight in (3, -3):
-        for case in range(8):
+        for case in range(9):
             one = [large if case == at else 5 for at in range(8)]
             constant, linear, slope, offset, coefficient, bound, end, y = one
-            hinges = (Hinge(large if case == 0 else weight, 0, slope, offset),)
+            hinges = (Hinge(large if case == 8 else weight, 0, slope, offset),)
             form = Form(constant, (linear,), hinges)
             rows = (Row(((0, coefficient),), max(bound, 0)),)
             stress = StressSet(((-SCALE, high if case == 6 else end),), rows)
