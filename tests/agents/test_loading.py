@@ -86,7 +86,7 @@ class Mine:
     [
         ("def decide(self, snapshot): ...", r"decide\(snapshot\): too many positional arguments"),
         ("def decide(self, a, b, c): ...", "missing a required argument: 'c'"),
-        ("def decide(self, a, b, *, c): ...", "missing a required argument: 'c'"),
+        ("def decide(self, a, b, *, c): ...", "missing a required (keyword-only )?argument: 'c'"),
         ("async def decide(self, snapshot, book): ...", "async, and nothing awaits it"),
         ("async def decide(self, snapshot, book): yield", "async, and nothing awaits it"),
         ("def decide(self, snapshot, book): yield", "returns one Proposal, or HOLD"),
